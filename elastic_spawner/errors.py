@@ -1,0 +1,78 @@
+"""The exceptions that elastic_spawner raises, in one tree.
+
+Foreign exceptions (the operating system's, boto3's, Kubernetes') are turned into these at one place each, so that callers
+need to know only this module. Every message says what to do.
+"""
+
+from __future__ import annotations
+
+
+class ElasticError(Exception):
+    """Base of all errors of elastic_spawner."""
+
+
+class StoreError(ElasticError):
+    """A checkpoint store could not do what it was asked to."""
+
+
+class StoreURLError(StoreError, ValueError):
+    """The URL names no store that we know how to open."""
+
+
+class StoreNotFound(StoreError, KeyError):
+    """There is nothing under this key."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return Exception.__str__(self)
+
+
+class StoreUnavailable(StoreError):
+    """The store does not answer; trying again later may help."""
+
+
+class StoreFull(StoreError):
+    """The store has no room left."""
+
+
+class StoreDenied(StoreError):
+    """The store refuses us: wrong credentials or missing permission."""
+
+
+class CheckpointError(ElasticError):
+    """A checkpoint cannot be used."""
+
+
+class CheckpointNotFound(CheckpointError):
+    """There is no checkpoint of this session."""
+
+
+class SignatureError(CheckpointError):
+    """The manifest was not signed with this key: it is forged, damaged, or another server's."""
+
+
+class CorruptChunk(CheckpointError):
+    """A chunk is missing or its bytes are not those that were stored."""
+
+
+class FormatError(CheckpointError):
+    """The checkpoint has a format that this version does not read."""
+
+
+class PlanError(ElasticError):
+    """No replication plan can be made from what was given."""
+
+
+class SaveError(ElasticError):
+    """A session could not be saved; the previous checkpoint is as it was."""
+
+
+class RestoreError(ElasticError):
+    """A session could not be restored; the checkpoint is as it was."""
+
+
+class SizeError(ElasticError, ValueError):
+    """A size is no size, or lies outside the configured bounds."""
+
+
+class MigrationError(ElasticError):
+    """A move of a server could not be made."""
