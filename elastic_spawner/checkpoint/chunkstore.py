@@ -1,0 +1,374 @@
+"""Reading and writing chunks of one store: hashed, deduplicated, in parallel, verified.
+
+What is known to be in the store is known for one commit only (`committed` forgets it), because anybody may delete
+between two saves. A chunk that is found in the store and used again is made young (`Store.touch`), so that a
+collector beside us lets it live.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from elastic_spawner.checkpoint import compression
+from elastic_spawner.checkpoint.chunks import (
+    CHUNK_BYTES,
+    PREFIX,
+    SUFFIXES,
+    ChunkRef,
+    check,
+    chunk_key,
+    digest,
+    parse_key,
+    pieces,
+    unpack,
+)
+from elastic_spawner.errors import CorruptChunk, StoreError, StoreNotFound
+from elastic_spawner.stores.base import Buffer, Entry, Store
+
+REFRESH_S = 900.0
+"""A chunk older than this (seconds) is touched before it is used again: well below any sensible grace."""
+
+_SMALL = 256 << 10
+_BACKGROUND_BYTES = 64 << 20
+_DEFAULT_BANDWIDTH = {False: 400e6, True: 60e6}
+_ENOUGH_BYTES = 8 << 20
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass
+class Stats:
+    """What one repository object has done so far. Sizes in bytes, times in seconds."""
+
+    bytes_written: int = 0
+    """As stored, after compression."""
+    bytes_plain: int = 0
+    """The same before compression."""
+    bytes_reused: int = 0
+    """Plain bytes that were in the store already."""
+    chunks_written: int = 0
+    chunks_reused: int = 0
+    seconds: float = 0.0
+    """Wall time in `put` and `commit`."""
+    write_seconds: float = 0.0
+    """Of this, the part in which the store was waited for (summed over threads, divided by their number)."""
+    bytes_read: int = 0
+    read_seconds: float = 0.0
+    default_bandwidth: float = 400e6
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes per second that the store has taken; a guess by its kind until enough was written to tell."""
+        if self.bytes_written < _ENOUGH_BYTES or self.write_seconds <= 0:
+            return self.default_bandwidth
+        return self.bytes_written / self.write_seconds
+
+
+class ChunkStore:
+    """Chunks in `store`. `put` and `read` may be called from several threads."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.stats = Stats(default_bandwidth=_DEFAULT_BANDWIDTH[store.remote])
+        self._lock = threading.Lock()
+        self._current: dict[
+            str, ChunkRef
+        ] = {}  # by address: in the store for certain, or staged, since the last commit
+        self._unflushed: set[str] = set()
+        self._listing: dict[str, Entry] | None = None  # by key; remote stores only
+        self._skew: float | None = None  # the store's clock minus ours
+        self._background: list[Future[ChunkRef]] = []
+        self._background_bytes = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_pid = 0
+        self._scratch = threading.local()
+
+    # -- writing
+
+    def put(self, data: Buffer) -> list[ChunkRef]:
+        """Store `data` and return where it is. The buffer may change again after the return.
+
+        Durable only after `flush`. Raises `StoreError`; then nothing that was not flushed before may be relied on.
+        """
+        started = time.perf_counter()
+        view = memoryview(data)
+        if not view.nbytes:
+            return []
+        view = view.cast("B")
+        frozen = type(view.obj) is bytes
+        try:
+            codec = compression.choose(view, self.stats.bandwidth, self._workers())
+            parts = pieces(view)
+            if len(parts) > 1:
+                return self._map(lambda part: self._put_piece(part, codec, frozen), parts)
+            if self.store.remote and len(view) <= _SMALL:
+                return [self._put_later(bytes(view), codec)]
+            return [self._put_piece(view, codec, frozen)]
+        except StoreError:
+            self._distrust()
+            raise
+        finally:
+            self.stats.seconds += time.perf_counter() - started
+
+    def _put_piece(self, part: memoryview, codec: str, frozen: bool) -> ChunkRef:
+        if not frozen:
+            # Another thread may write to the user's buffer now. What is hashed and what is stored must be the same
+            # bytes.
+            part = self._copy(part)
+        address = digest(part)
+        ref = self._find(address, len(part))
+        if ref is not None:
+            return ref
+        return self._write(address, part, codec)
+
+    def _put_later(self, data: bytes, codec: str) -> ChunkRef:
+        """Small writes to a remote store overlap; `flush` waits for them."""
+        address = digest(data)
+        found = self._find(address, len(data))
+        if found is not None:
+            return found
+        body, codec = self._pack(memoryview(data), codec)
+        ref = ChunkRef(address, len(data), len(body), codec)
+        with self._lock:
+            self._current[address] = ref
+            self._unflushed.add(address)
+            full = self._background_bytes + len(body) > _BACKGROUND_BYTES
+        if full:
+            self._wait()
+        with self._lock:
+            self._background_bytes += len(body)
+            self._background.append(self._executor().submit(self._store, ref, body))
+        return ref
+
+    def _write(self, address: str, part: memoryview, codec: str) -> ChunkRef:
+        body, codec = self._pack(part, codec)
+        ref = ChunkRef(address, len(part), len(body), codec)
+        with self._lock:
+            same = self._current.setdefault(address, ref)  # equal pieces are often neighbours: zeros
+            if same is not ref:
+                self._count_reuse(same)
+                return same
+            self._unflushed.add(address)
+        return self._store(ref, body)
+
+    def _pack(self, part: memoryview, codec: str) -> tuple[Buffer, str]:
+        if codec != compression.RAW:
+            packed = compression.compress(part, codec)
+            if len(packed) < 0.95 * len(part):
+                return packed, codec
+        return part, compression.RAW
+
+    def _store(self, ref: ChunkRef, body: Buffer) -> ChunkRef:
+        started = time.perf_counter()
+        self.store.stage(ref.key, body)
+        seconds = time.perf_counter() - started
+        with self._lock:
+            self.stats.write_seconds += seconds / self._workers()
+            self.stats.bytes_written += ref.stored_size
+            self.stats.bytes_plain += ref.size
+            self.stats.chunks_written += 1
+        return ref
+
+    def flush(self) -> None:
+        """Make everything that was put durable. Raises `StoreError`."""
+        started = time.perf_counter()
+        try:
+            self._wait()
+            self.store.flush()
+        except StoreError:
+            self._distrust()
+            raise
+        with self._lock:
+            self._unflushed.clear()
+            self.stats.write_seconds += time.perf_counter() - started
+
+    def committed(self) -> None:
+        """Forget what is in the store: the next save looks again."""
+        with self._lock:
+            self._current = {}
+            self._listing = None
+
+    def _wait(self) -> None:
+        with self._lock:
+            waiting, self._background, self._background_bytes = self._background, [], 0
+        _results(waiting)
+
+    def _distrust(self) -> None:
+        """After a failed write: what was not flushed may not have arrived."""
+        with contextlib.suppress(StoreError):
+            self._wait()
+        with self._lock:
+            for address in self._unflushed:
+                self._current.pop(address, None)
+            self._unflushed.clear()
+
+    # -- what is there
+
+    def _find(self, address: str, size: int) -> ChunkRef | None:
+        """A chunk that is in the store, young enough to stay; None where it must be written."""
+        ref = self._current.get(address)
+        if ref is None:
+            for codec in SUFFIXES:
+                entry = self._look(chunk_key(address, codec))
+                # A raw chunk of another size can only be a damaged one: write it again.
+                if entry and (codec != compression.RAW or entry.size == size) and self._keep_alive(entry):
+                    ref = ChunkRef(address, size, entry.size, codec)
+                    break
+            else:
+                return None
+            with self._lock:
+                self._current[address] = ref
+        with self._lock:
+            self._count_reuse(ref)
+        return ref
+
+    def missing(self, refs: Iterable[ChunkRef], safe: frozenset[str] = frozenset()) -> list[ChunkRef]:
+        """Those of `refs` that are not in the store; the others are made young, so that no collector takes them.
+
+        `safe` are addresses that no collector will take anyhow: looked for, but not made young.
+        """
+        gone = []
+        for address, ref in {ref.hash: ref for ref in refs}.items():
+            known = self._current.get(address)
+            if known is not None and known.codec == ref.codec:
+                continue
+            entry = self._look(ref.key)
+            if entry is None or not (address in safe or self._keep_alive(entry)):
+                gone.append(ref)
+            else:
+                with self._lock:
+                    self._current[address] = ref
+        return gone
+
+    def _look(self, key: str) -> Entry | None:
+        if not self.store.remote:
+            return self.store.stat(key)
+        with self._lock:
+            if self._listing is None:
+                self._listing = {entry.key: entry for entry in self.store.list(PREFIX)}
+            return self._listing.get(key)
+
+    def _keep_alive(self, entry: Entry) -> bool:
+        if self.store.remote and self._now() - entry.modified < REFRESH_S:
+            return True
+        return self.store.touch(entry.key)
+
+    def _now(self) -> float:
+        if self._skew is None:
+            self._skew = self.store.now() - time.time()
+        return time.time() + self._skew
+
+    def _count_reuse(self, ref: ChunkRef) -> None:
+        self.stats.bytes_reused += ref.size
+        self.stats.chunks_reused += 1
+
+    # -- reading
+
+    def read(self, refs: Sequence[ChunkRef]) -> bytearray:
+        """Return the data; every chunk is verified. Raises `CorruptChunk`, `FormatError`, `StoreError`."""
+        out = bytearray(sum(ref.size for ref in refs))
+        self.read_into(refs, memoryview(out))
+        return out
+
+    def read_into(self, refs: Sequence[ChunkRef], buffer: memoryview) -> None:
+        """Like `read`, into a buffer of bytes that has exactly the right size (else `ValueError`)."""
+        started = time.perf_counter()
+        total = sum(ref.size for ref in refs)
+        if buffer.nbytes != total:
+            raise ValueError(f"the buffer has {buffer.nbytes} bytes, the data {total}")
+        if self._unflushed:
+            self.flush()
+        buffer = buffer.cast("B") if buffer.nbytes else buffer
+        tasks, at = [], 0
+        for ref in refs:
+            tasks.append((ref, buffer[at : at + ref.size]))
+            at += ref.size
+        self._map(lambda task: self._read_piece(*task), tasks)
+        with self._lock:
+            self.stats.bytes_read += total
+            self.stats.read_seconds += time.perf_counter() - started
+
+    def _read_piece(self, ref: ChunkRef, into: memoryview) -> None:
+        try:
+            if ref.codec == compression.RAW:
+                size = self.store.get_into(ref.key, into)
+                if size != ref.size:
+                    raise CorruptChunk(f"chunk {ref.hash[:12]} has {size} bytes instead of {ref.size}")
+                check(into, ref)
+            else:
+                into[:] = unpack(self.store.get(ref.key), ref)
+        except StoreNotFound as error:
+            raise CorruptChunk(f"chunk {ref.hash[:12]} ({ref.size} bytes) is missing from {self.store.url}") from error
+
+    def problem(self, ref: ChunkRef) -> str | None:
+        """What is wrong with a chunk in the store; None where it is sound."""
+        try:
+            self._read_piece(ref, memoryview(self._scratch_for(ref.size))[: ref.size])
+        except CorruptChunk as error:
+            return str(error)
+        return None
+
+    def problems(self, refs: Iterable[ChunkRef]) -> list[str]:
+        """What is wrong with these chunks."""
+        return [problem for problem in self._map(self.problem, list(refs)) if problem]
+
+    # -- threads
+
+    def _workers(self) -> int:
+        return max(1, self.store.parallel)
+
+    def _executor(self) -> ThreadPoolExecutor:
+        if self._pool is None or self._pool_pid != os.getpid():  # threads do not survive a fork
+            self._pool, self._pool_pid = ThreadPoolExecutor(self._workers(), "elastic-chunks"), os.getpid()
+        return self._pool
+
+    def _map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        if len(items) < 2:
+            return [function(item) for item in items]
+        return _results([self._executor().submit(function, item) for item in items])
+
+    def _scratch_for(self, size: int) -> bytearray:
+        buffer: bytearray | None = getattr(self._scratch, "buffer", None)
+        if buffer is None or len(buffer) < size:
+            buffer = self._scratch.buffer = bytearray(max(size, CHUNK_BYTES))
+        return buffer
+
+    def _copy(self, part: memoryview) -> memoryview:
+        copy = memoryview(self._scratch_for(len(part)))[: len(part)]
+        copy[:] = part
+        return copy
+
+    def close(self) -> None:
+        """End the threads and the store."""
+        if self._pool is not None and self._pool_pid == os.getpid():
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = None
+        self.store.close()
+
+
+def _results(futures: Sequence[Future[Any]]) -> list[Any]:
+    """Wait for all (never leave one running), then raise the first error."""
+    error: BaseException | None = None
+    results = []
+    for future in futures:
+        if error is not None:
+            future.cancel()
+        try:
+            if not future.cancelled():
+                results.append(future.result())
+        except BaseException as caught:  # noqa: BLE001  raised again below, after the others have ended
+            error = error or caught
+    if error is not None:
+        raise error
+    return results
+
+
+__all__ = ["REFRESH_S", "ChunkStore", "Stats", "parse_key"]

@@ -1,0 +1,280 @@
+"""The checkpoints of one server: sessions, each with generations, in one store.
+
+    repository = Repository(open_store("file:///checkpoints/ada"), key)
+    refs = repository.put(data)                                  # as often as needed
+    generation = repository.commit("kernel-1", {"kind": "kernel", "history": refs})
+    manifest = repository.latest("kernel-1")
+    data = repository.read([ChunkRef.from_json(ref) for ref in manifest["history"]])
+
+A generation exists when its manifest does, and the manifest is written after all chunks are durable, under a name
+that nobody else has. Whatever happens before leaves the previous generation as it was. Nothing here unpickles
+anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from elastic_spawner.checkpoint import manifest as manifests
+from elastic_spawner.checkpoint import signing
+from elastic_spawner.checkpoint.chunks import ChunkRef, references
+from elastic_spawner.checkpoint.chunkstore import ChunkStore, Stats
+from elastic_spawner.checkpoint.collect import GcReport, collect
+from elastic_spawner.errors import CheckpointError, CheckpointNotFound, CorruptChunk, FormatError, StoreNotFound
+from elastic_spawner.stores.base import Buffer, Store
+
+__all__ = ["ChunkRef", "GcReport", "GenerationInfo", "Repository", "Stats", "VerifyReport"]
+
+
+@dataclass(frozen=True)
+class GenerationInfo:
+    """One generation of a session, by what its manifest says (the signature is not looked at)."""
+
+    generation: int
+    created: float
+    """Seconds since the epoch."""
+    bytes: int
+    """Stored bytes of its chunks, each counted once."""
+    problem: str | None = None
+    """Why the manifest cannot be read, if so."""
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What a verification found."""
+
+    session: str
+    generation: int
+    chunks: int
+    bytes: int
+    """Plain bytes that were hashed."""
+    signed: bool
+    """Whether the signature was verified (a repository without a key cannot)."""
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it was stored."""
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {**asdict(self), "problems": list(self.problems), "ok": self.ok}
+
+
+class Repository:
+    """The checkpoints in `store`, signed by a key derived from the server's secret `key`.
+
+    Without a key one can look (signatures are not verified then), not commit. Raises `ValueError` for a secret below
+    16 bytes.
+    """
+
+    def __init__(self, store: Store, key: bytes | None) -> None:
+        self.store = store
+        self._key = None if key is None else signing.derive(key, "manifest")
+        self._chunks = ChunkStore(store)
+        self._last: dict[
+            str, tuple[int, frozenset[str]]
+        ] = {}  # the newest generation of a session that we saw, its addresses
+
+    @property
+    def stats(self) -> Stats:
+        """Bytes and seconds so far, and the bandwidth observed."""
+        return self._chunks.stats
+
+    # -- data
+
+    def put(self, data: Buffer) -> list[ChunkRef]:
+        """Store `data` (any C-contiguous buffer) and return where it is; the buffer may change again after the return.
+
+        Large data are cut, hashed and written by several threads; what the store has already is not written. It is
+        durable when `commit` returns. Raises `StoreFull` and the other `StoreError`s; what was put before and not
+        committed must then be put again (`missing` tells).
+        """
+        return self._chunks.put(data)
+
+    def read(self, refs: Sequence[ChunkRef]) -> bytearray:
+        """Return the data under `refs`, every chunk verified against its hash.
+
+        Raises `CorruptChunk` where one is missing or altered, `FormatError` where its compression is not known here,
+        `StoreError`.
+        """
+        return self._chunks.read(refs)
+
+    def read_into(self, refs: Sequence[ChunkRef], buffer: memoryview) -> None:
+        """Like `read`, into a writable buffer of exactly the right size (`ValueError` otherwise)."""
+        self._chunks.read_into(refs, buffer)
+
+    def missing(self, refs: Iterable[ChunkRef]) -> list[ChunkRef]:
+        """Those of `refs` (kept from an earlier save, say) that are gone from the store; the others are safe until
+        the next commit.
+        """
+        return self._chunks.missing(refs)
+
+    # -- generations
+
+    def commit(self, session: str, manifest: Mapping[str, Any]) -> int:
+        """Make everything durable, then write the manifest of a new generation; returns its number.
+
+        `manifest` is plain JSON with ChunkRefs (or their JSON form) anywhere in it. `format`, `session`,
+        `generation`, `created` and `mac` are filled in. Where another writer was faster, the next number is taken. On
+        any error there is no new generation: `CheckpointError` (no key), `FormatError` (not JSON), `CorruptChunk` (a
+        chunk that the manifest names is not in the store), `StoreError`.
+        """
+        started = time.perf_counter()
+        if self._key is None:
+            raise CheckpointError("this repository was opened without a key: a checkpoint cannot be signed")
+        manifests.check_session(session)
+        refs = list(references(manifest))
+        try:
+            self._chunks.flush()
+            while True:
+                generation, safe = self._newest(session)
+                generation += 1
+                gone = self._chunks.missing(refs, safe)
+                if gone:
+                    raise CorruptChunk(
+                        f"{len(gone)} chunks of the new checkpoint are not in {self.store.url} "
+                        f"(the first: {gone[0].hash[:12]}): put them again"
+                    )
+                self._chunks.flush()  # for what was touched
+                raw = manifests.build(session, generation, time.time(), manifest, self._key)
+                if self.store.create(manifests.manifest_key(session, generation), raw):
+                    break
+        finally:
+            self.stats.seconds += time.perf_counter() - started
+        self._last[session] = generation, frozenset(ref.hash for ref in refs)
+        self._chunks.committed()
+        return generation
+
+    def _newest(self, session: str) -> tuple[int, frozenset[str]]:
+        """The newest generation of the session, and the chunks that it keeps from being collected."""
+        known, addresses = self._last.get(session, (0, frozenset()))
+        numbers = self._numbers(session)
+        newest = numbers[-1] if numbers else 0
+        if newest != known or not numbers:
+            addresses = frozenset()
+            if newest and self.store.remote:
+                try:
+                    raw = self.store.get(manifests.manifest_key(session, newest))
+                    addresses = frozenset(ref.hash for ref in references(_peek(raw)))
+                except StoreNotFound:
+                    pass
+        return max(newest, known), addresses
+
+    def latest(self, session: str) -> dict[str, Any] | None:
+        """The manifest of the newest generation, verified; None where there is none. Raises as `load`."""
+        for generation in reversed(self._numbers(session)):
+            try:
+                return self.load(session, generation)
+            except CheckpointNotFound:  # collected since the listing
+                continue
+        return None
+
+    def load(self, session: str, generation: int) -> dict[str, Any]:
+        """The manifest of one generation, verified.
+
+        Raises `CheckpointNotFound`, `SignatureError` (forged, damaged, another server's), `FormatError` (of a newer
+        version).
+        """
+        key = manifests.manifest_key(session, generation)
+        try:
+            raw = self.store.get(key)
+        except StoreNotFound as error:
+            raise CheckpointNotFound(
+                f"there is no generation {generation} of session {session!r} in {self.store.url}"
+            ) from error
+        return manifests.parse(raw, session, generation, self._key)
+
+    def generations(self, session: str) -> list[GenerationInfo]:
+        """All generations of a session, oldest first, without verifying them."""
+        found = []
+        for generation in self._numbers(session):
+            try:
+                raw = self.store.get(manifests.manifest_key(session, generation))
+            except StoreNotFound:
+                continue
+            try:
+                document = manifests.parse(raw, session, generation, None)
+            except FormatError as error:
+                found.append(GenerationInfo(generation, 0.0, 0, str(error)))
+                continue
+            size = sum(ref.stored_size for ref in set(references(document)))
+            found.append(GenerationInfo(generation, float(document["created"]), size))
+        return found
+
+    def sessions(self) -> list[str]:
+        """The names of all sessions that have a generation."""
+        names = (manifests.parse_key(entry.key) for entry in self.store.list(manifests.PREFIX))
+        return sorted({name[0] for name in names if name})
+
+    def drop(self, session: str) -> int:
+        """Delete all generations of a session, the oldest first; returns how many. Its chunks go with the next `gc`."""
+        numbers = self._numbers(session)
+        for generation in numbers:
+            self.store.delete(manifests.manifest_key(session, generation))
+        self._last.pop(session, None)
+        return len(numbers)
+
+    def _numbers(self, session: str) -> list[int]:
+        prefix = f"{manifests.PREFIX}{manifests.check_session(session)}/"
+        names = (manifests.parse_key(entry.key) for entry in self.store.list(prefix))
+        return sorted(name[1] for name in names if name)
+
+    # -- care
+
+    def verify(self, session: str, generation: int | None = None) -> VerifyReport:
+        """Hash every chunk of a generation (the newest by default) again. Nothing is unpickled.
+
+        Problems of chunks are in the report. Raises `CheckpointNotFound`, `SignatureError`, `FormatError`,
+        `StoreError`.
+        """
+        document = self.latest(session) if generation is None else self.load(session, generation)
+        if document is None:
+            raise CheckpointNotFound(f"there is no checkpoint of session {session!r} in {self.store.url}")
+        refs = set(references(document))
+        return VerifyReport(
+            session=session,
+            generation=document["generation"],
+            chunks=len(refs),
+            bytes=sum(ref.size for ref in refs),
+            signed=self._key is not None,
+            problems=tuple(self._chunks.problems(sorted(refs))),
+        )
+
+    def gc(self, keep: int = 2, grace_s: float = 3600) -> GcReport:
+        """Delete generations beyond the newest `keep` sound ones of each session, and what nothing needs any more.
+
+        Safe beside a writer that commits within `grace_s` seconds of its first `put`: younger chunks are left alone.
+        Raises `ValueError` for a keep below 1, `StoreError`.
+        """
+        return collect(self.store, keep, grace_s, self._is_good)
+
+    def _is_good(self, session: str, generation: int, raw: bytes) -> bool:
+        try:
+            manifests.parse(raw, session, generation, self._key)
+        except CheckpointError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """End threads and connections; what was put and not committed is dropped."""
+        self._chunks.close()
+
+    def __enter__(self) -> Repository:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _peek(raw: bytes) -> Any:
+    import json
+
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None

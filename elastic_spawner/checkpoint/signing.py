@@ -1,0 +1,67 @@
+"""Signatures of manifests: nothing of a checkpoint is believed, least of all unpickled, before these hold.
+
+Keys are derived from the server's secret by HKDF-SHA256 (RFC 5869), one for each use, so that a key that leaks from
+one use does not open another. Manifests are signed by HMAC-SHA256 over their canonical JSON. Only the standard
+library is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from elastic_spawner.errors import FormatError
+
+ALGORITHM = "HMAC-SHA256"
+
+_MINIMUM = 16
+
+
+def derive(secret: bytes, info: str | bytes, length: int = 32, salt: bytes = b"") -> bytes:
+    """Derive a key of `length` bytes for the use `info` from `secret`: HKDF-SHA256 of RFC 5869.
+
+    Raises `ValueError` where the secret has less than 16 bytes or `length` is more than HKDF can give.
+    """
+    if len(secret) < _MINIMUM:
+        raise ValueError(
+            f"a secret of {len(secret)} bytes is too short: {_MINIMUM} random bytes are the least, 32 are usual"
+        )
+    if not 0 < length <= 255 * 32:
+        raise ValueError(f"HKDF-SHA256 gives 1 to {255 * 32} bytes, not {length}")
+    info = info.encode() if isinstance(info, str) else info
+    pseudo_random = hmac.digest(salt or bytes(32), secret, "sha256")
+    block, output, counter = b"", b"", 0
+    while len(output) < length:
+        counter += 1
+        block = hmac.digest(pseudo_random, block + info + bytes([counter]), "sha256")
+        output += block
+    return output[:length]
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """The one way to write `document` as JSON: sorted keys, no blanks, ASCII only.
+
+    Raises `FormatError` where it cannot be written as JSON (NaN and infinity cannot).
+    """
+    try:
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FormatError(f"a manifest must be plain JSON: {error}") from error
+    return text.encode("ascii")
+
+
+def signature(document: Mapping[str, Any], key: bytes) -> dict[str, str]:
+    """The `mac` entry for `document` (whose own `mac`, if any, does not count)."""
+    unsigned = {name: value for name, value in document.items() if name != "mac"}
+    return {"alg": ALGORITHM, "value": hmac.new(key, canonical(unsigned), hashlib.sha256).hexdigest()}
+
+
+def holds(document: Mapping[str, Any], key: bytes) -> bool:
+    """Whether the `mac` entry of `document` was made with `key`. Takes the same time whatever differs."""
+    mac = document.get("mac")
+    if not isinstance(mac, dict) or mac.get("alg") != ALGORITHM or not isinstance(mac.get("value"), str):
+        return False
+    return hmac.compare_digest(mac["value"].encode("utf-8", "replace"), signature(document, key)["value"].encode())
