@@ -1,0 +1,96 @@
+"""What the agent knows of one kernel of its server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(eq=False)
+class Kernel:
+    """A kernel that the server runs."""
+
+    id: str
+    name: str
+    """Name of its kernel specification."""
+    language: str
+    manager: Any
+    """Its `jupyter_client.KernelManager`."""
+    folder: str | None
+    """API path of the folder in which it was started, if it was given one."""
+    notebook: str | None = None
+    """API path of the session it belongs to, if any."""
+
+    incarnation: int = 0
+    """Grows with every process that runs under this id."""
+    prepared: asyncio.Task[None] | None = None
+    """Loads the kernel part, and restores after that."""
+    tracked: bool | None = None
+    """Whether the kernel part is loaded; None: not known yet."""
+    problem: str = ""
+    """Why it is not tracked."""
+
+    generation: int | None = None
+    """The checkpoint that holds this kernel's state as of when it was last saved or restored."""
+    floor: int = 0
+    """Checkpoints up to this generation are older than a restart by the user and must not come back."""
+    saved_at: float | None = None
+    """When it was last saved, seconds since 1970."""
+    executed_at: float = 0.0
+    """When something of the user's last began to run in it, on the monotonic clock."""
+    serves_agent: bool = False
+    """Whether what it runs now is a message of ours."""
+
+    restore: dict[str, Any] | None = None
+    """Report of the last restore, as the API gives it."""
+    status: dict[str, Any] = field(default_factory=dict)
+    """The kernel part's last answer to `status`."""
+    status_at: float = 0.0
+    """When that was asked, on the monotonic clock."""
+
+    @property
+    def session(self) -> str:
+        """Its name in the checkpoint repository."""
+        return f"kernel-{self.id}"
+
+    @property
+    def label(self) -> str:
+        """How to call it in a message."""
+        return self.notebook or self.id
+
+    @property
+    def is_python(self) -> bool:
+        return self.language.lower() == "python"
+
+    @property
+    def execution_state(self) -> str:
+        """As the server has it: starting, idle, busy, ..."""
+        return getattr(self.manager, "execution_state", None) or "unknown"
+
+    @property
+    def restore_failed(self) -> bool:
+        """Whether it is empty although there is a checkpoint of it."""
+        return self.restore is not None and self.restore["status"] == "failed"
+
+    @property
+    def restoring(self) -> bool:
+        return self.restore is not None and self.restore["status"] == "restoring"
+
+    def note_message(self, ours: bool, message_type: str, parent_type: str, content: dict[str, Any]) -> None:
+        """Take notice of a message that the kernel published."""
+        if message_type != "status":
+            return
+        busy = content.get("execution_state") == "busy"
+        self.serves_agent = ours and busy
+        if busy and not ours and parent_type in ("execute_request", "comm_msg", "comm_open", ""):
+            self.executed_at = time.monotonic()
+
+
+def kernel_language(manager: Any) -> str:
+    """The language which the kernel specification names; empty when it cannot be read."""
+    try:
+        return str(manager.kernel_spec.language)
+    except Exception:  # a kernel specification of a kernel that was removed meanwhile, a gateway's kernel, ...
+        return ""

@@ -1,0 +1,99 @@
+"""What the HTTP API tells about the kernels."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from elastic_spawner.errors import ElasticError
+
+from .channel import KernelChannel
+from .deadline import Deadline
+from .kernels import Kernel
+
+if TYPE_CHECKING:
+    from .agent import ElasticAgent
+
+STATUS_SECONDS = 1.0
+"""How long an idle kernel may take to tell its status before the last known one is told."""
+
+PLAN_SECONDS = 30.0
+"""How long a kernel may take to plan."""
+
+
+async def kernel_states(agent: ElasticAgent) -> list[dict[str, Any]]:
+    """All kernels as `GET status` gives them."""
+    kernels = list(agent.kernels.values())
+    await asyncio.gather(*(_refresh(agent, kernel) for kernel in kernels))
+    return [
+        {
+            "id": kernel.id,
+            "name": kernel.name,
+            "path": kernel.notebook,
+            "language": kernel.language,
+            "execution_state": kernel.execution_state,
+            "tracked": bool(kernel.tracked),
+            "problem": kernel.problem,
+            "variables": kernel.status.get("variables"),
+            "bytes": kernel.status.get("bytes"),
+            "warnings": kernel.status.get("warnings", []),
+            "generation": kernel.generation,
+            "last_checkpoint": kernel.status.get("last_checkpoint"),
+            "restore": _restore(kernel),
+        }
+        for kernel in kernels
+    ]
+
+
+async def kernel_plans(agent: ElasticAgent) -> list[dict[str, Any]]:
+    """What a save would store and a restore re-run, kernel by kernel."""
+    return list(await asyncio.gather(*(_plan(agent, kernel) for kernel in list(agent.kernels.values()))))
+
+
+def restore_reports(agent: ElasticAgent) -> list[dict[str, Any]]:
+    """What came back, kernel by kernel; those that could not even be started are at the end."""
+    reports = [
+        {"id": kernel.id, "path": kernel.notebook, **restore}
+        for kernel in agent.kernels.values()
+        if (restore := _restore(kernel)) is not None
+    ]
+    return reports + agent.absent_reports
+
+
+async def _refresh(agent: ElasticAgent, kernel: Kernel) -> None:
+    """Ask the kernel, if it has run anything since it was last asked and is free to answer."""
+    if not kernel.tracked or kernel.restoring or kernel.execution_state != "idle":
+        return
+    restored = (kernel.restore or {}).get("ended", 0.0)
+    if kernel.status and kernel.status_at > max(kernel.executed_at, restored) and not agent.saving:
+        if (kernel.status.get("last_checkpoint") or {}).get("generation") == kernel.generation:
+            return
+    asked = time.monotonic()
+    try:
+        async with KernelChannel(kernel, agent.context) as channel:
+            kernel.status = await channel.call("status", {}, start=Deadline.after(STATUS_SECONDS))
+            kernel.status_at = asked
+    except ElasticError as error:
+        agent.log.debug("the kernel of %s did not tell its status: %s", kernel.label, error)
+
+
+async def _plan(agent: ElasticAgent, kernel: Kernel) -> dict[str, Any]:
+    answer = {"id": kernel.id, "path": kernel.notebook}
+    if not kernel.tracked:
+        return {**answer, "error": kernel.problem or "the kernel is still starting"}
+    if kernel.execution_state == "busy" and not kernel.serves_agent:
+        return {**answer, "error": "a cell is running; there is a plan when it is done"}
+    try:
+        async with KernelChannel(kernel, agent.context) as channel:
+            return {**answer, "plan": await channel.call("plan", {}, start=Deadline.after(PLAN_SECONDS))}
+    except ElasticError as error:
+        return {**answer, "error": str(error)}
+
+
+def _restore(kernel: Kernel) -> dict[str, Any] | None:
+    if kernel.restore is None:
+        return None
+    return {
+        name: value for name, value in kernel.restore.items() if name != "ended"
+    }  # a monotonic clock means nothing outside

@@ -1,0 +1,208 @@
+"""Saving all kernels of the server, by a deadline, or changing nothing.
+
+A save counts only when the server's manifest is written after it. What single kernels have stored when another one
+fails is newer, but does no harm: each kernel's checkpoint is whole in itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.utils import ensure_async
+
+from elastic_spawner.errors import ElasticError, SaveError, StoreFull
+
+from .channel import KernelBusy, KernelChannel, KernelFailure
+from .deadline import Deadline
+from .kernels import Kernel
+
+if TYPE_CHECKING:
+    from .agent import ElasticAgent
+
+POLICIES = ("refuse", "interrupt")
+"""What is done to a cell that still runs when time is up."""
+
+
+class SaveFailed(SaveError):
+    """The kernels were not saved; the previous checkpoint holds and everything runs on as before."""
+
+    def __init__(self, status: int, code: str, message: str, kernels: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status that says this."""
+        self.code = code
+        """`busy`, `store_full` or `failed`."""
+        self.kernels = kernels or []
+        """The kernels that are to blame: id, path, error."""
+
+
+@dataclass
+class Outcome:
+    """What became of one kernel."""
+
+    kernel: Kernel
+    status: str
+    """`saved`, `interrupted` (saved after a cell was interrupted), `empty`, `kept`, `not_python` or `untracked`."""
+    reason: str = ""
+    began: float = 0.0
+    """When the save began, on the monotonic clock."""
+    result: dict[str, Any] | None = None
+    """What the kernel part answered."""
+
+    def to_json(self) -> dict[str, Any]:
+        result = self.result or {}
+        plan = result.get("plan") or {}
+        return {
+            "id": self.kernel.id,
+            "path": self.kernel.notebook,
+            "status": self.status,
+            "reason": self.reason,
+            "generation": self.kernel.generation,
+            "bytes": result.get("bytes", 0),
+            "bytes_written": result.get("bytes_written", 0),
+            "seconds": result.get("seconds", 0.0),
+            "lost": plan.get("lost", []),
+            "plan": plan or None,
+        }
+
+
+async def save_all(agent: ElasticAgent, deadline_s: float, on_busy: str, reason: str) -> dict[str, Any]:
+    """Save every kernel and then the list of them; returns the report of the HTTP API.
+
+    Raises SaveFailed. Cancelled half-way, kernels may go on saving; the list is not written, so that the previous
+    checkpoint holds.
+    """
+    if agent.saving:
+        raise SaveFailed(409, "busy", "another save is in progress; wait for its end")
+    agent.saving = True
+    began = time.monotonic()
+    try:
+        deadline = Deadline.after(deadline_s)
+        await agent.recover()
+        if not agent.roster.recovered:
+            raise SaveFailed(502, "failed", str(agent.boot["error"]))
+        outcomes = await _Save(agent, deadline, on_busy, deadline_s).run()
+        try:
+            generation = await agent.roster.commit(time.time(), reason)
+        except ElasticError as error:
+            raise _failure([], [error]) from error
+    finally:
+        agent.saving = False
+    report = {
+        "ok": True,
+        "generation": generation,
+        "kernels": [outcome.to_json() for outcome in outcomes],
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    agent.last_save = {"at": time.time(), "reason": reason, **report}
+    return report
+
+
+class _Save:
+    """One attempt."""
+
+    def __init__(self, agent: ElasticAgent, deadline: Deadline, on_busy: str, deadline_s: float) -> None:
+        self._agent = agent
+        self._deadline = deadline
+        self._interrupts = on_busy == "interrupt"
+        reserve = min(agent.interrupt_reserve, deadline_s / 2)
+        self._patience = deadline.later(-reserve) if self._interrupts else deadline
+        self._slots = asyncio.Semaphore(agent.save_concurrency)
+
+    async def run(self) -> list[Outcome]:
+        outcomes: dict[str, Outcome] = {}
+        while True:
+            # A kernel in which a cell was run while a slower one was saved is saved again: a change costs little.
+            kernels = [kernel for kernel in self._agent.kernels.values() if _outdated(kernel, outcomes.get(kernel.id))]
+            if not kernels:
+                return list(outcomes.values())
+            if outcomes and self._deadline.passed:
+                if self._interrupts:  # the policy says that the save matters more than what runs
+                    for kernel in kernels:
+                        if kernel.id in outcomes:
+                            outcomes[kernel.id].reason = "a cell was begun after the save; what it does is not saved"
+                    return list(outcomes.values())
+                raise _failure([(kernel, KernelBusy(f"{kernel.label} goes on running cells")) for kernel in kernels])
+            found = await asyncio.gather(*(self._kernel(kernel) for kernel in kernels), return_exceptions=True)
+            failures: list[tuple[Kernel, BaseException]] = []
+            for kernel, result in zip(kernels, found, strict=True):
+                if isinstance(result, Outcome):
+                    outcomes[kernel.id] = result
+                elif kernel.id in self._agent.kernels:  # else the user has shut it down meanwhile
+                    failures.append((kernel, result))
+            if failures:
+                raise _failure(failures)
+            for kernel_id in set(outcomes) - set(self._agent.kernels):
+                del outcomes[kernel_id]
+
+    async def _kernel(self, kernel: Kernel) -> Outcome:
+        if not kernel.is_python:
+            return Outcome(kernel, "not_python", kernel.problem)
+        if kernel.prepared is not None:  # being loaded, or restored: nothing to save before that is over
+            done, _ = await asyncio.wait([kernel.prepared], timeout=self._deadline.left)
+            if not done:
+                raise KernelBusy(f"the kernel of {kernel.label} is still being started or restored")
+        if not kernel.tracked:
+            return Outcome(kernel, "untracked", kernel.problem)
+        async with KernelChannel(kernel, self._agent.context) as channel:
+            status, interrupted = await self._turn(kernel, channel)
+            if not status.get("cells") and kernel.restore_failed:
+                return Outcome(kernel, "kept", "it could not be restored and ran nothing since; its checkpoint stays")
+            if not status.get("cells") and not status.get("variables"):
+                kernel.floor, kernel.generation = max(kernel.floor, kernel.generation or 0), None
+                return Outcome(kernel, "empty", "no cell was run in it", began=time.monotonic())
+            async with self._slots:
+                began = time.monotonic()
+                result = await channel.call(
+                    "checkpoint",
+                    {**self._agent.address(kernel), "deadline_s": self._deadline.left},
+                    start=self._deadline,
+                    wait=self._deadline.later(self._agent.save_grace),
+                )
+        kernel.generation, kernel.saved_at = result["generation"], time.time()
+        note = "the cell that was running was interrupted" if interrupted else ""
+        return Outcome(kernel, "interrupted" if interrupted else "saved", note, began, result)
+
+    async def _turn(self, kernel: Kernel, channel: KernelChannel) -> tuple[dict[str, Any], bool]:
+        """Wait until the kernel has finished what is queued, interrupting it if that is the policy.
+
+        Returns its status, and whether it was interrupted. Raises KernelBusy, KernelDied, KernelFailure.
+        """
+        try:
+            return await channel.call("status", {}, start=self._patience), False
+        except KernelBusy:
+            if not self._interrupts:
+                raise
+        while True:
+            self._agent.log.warning("interrupting the kernel of %s, to save it", kernel.label)
+            await ensure_async(self._agent.mapping.interrupt_kernel(kernel.id))
+            try:
+                return await channel.call("status", {}, start=min(Deadline.after(2), self._deadline)), True
+            except KernelBusy:
+                if self._deadline.passed:
+                    raise KernelBusy(
+                        f"the cell that runs in {kernel.label} did not stop when it was interrupted"
+                    ) from None
+            except KernelFailure as failure:
+                if failure.kind != "KeyboardInterrupt":  # else the interrupt came when it was our turn
+                    raise
+
+
+def _outdated(kernel: Kernel, outcome: Outcome | None) -> bool:
+    return outcome is None or (outcome.began > 0 and kernel.executed_at > outcome.began)
+
+
+def _failure(failures: list[tuple[Kernel, BaseException]], others: Sequence[BaseException] = ()) -> SaveFailed:
+    """The one error for what went wrong. A full store comes first, for that needs somebody to act."""
+    errors = [*others, *(failure for _, failure in failures)]
+    kernels = [{"id": kernel.id, "path": kernel.notebook, "error": str(failure)} for kernel, failure in failures]
+    message = "; ".join(str(failure) for failure in errors) + "; nothing was changed and the previous checkpoint stays"
+    if any(isinstance(failure, StoreFull) or getattr(failure, "kind", "") == "StoreFull" for failure in errors):
+        return SaveFailed(507, "store_full", message, kernels)
+    if all(isinstance(failure, KernelBusy) for failure in errors):
+        return SaveFailed(409, "busy", message, kernels)
+    return SaveFailed(502, "failed", message, kernels)

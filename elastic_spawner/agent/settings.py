@@ -1,0 +1,85 @@
+"""What the spawner tells the agent, by the environment of the single-user server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from elastic_spawner.checkpoint.signing import derive
+
+from .lib import build_lib
+
+CONFIG_FOLDER = Path(__file__).resolve().parent / "etc"
+"""The folder that goes in front of JUPYTER_CONFIG_PATH; it enables the extension."""
+
+PREFIX = "ELASTIC_SPAWNER_"
+
+
+class SettingsError(ValueError):
+    """The environment says something that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where this server's checkpoints are, its secret, and what is lent to the kernels."""
+
+    store_url: str
+    """This server's own prefix; nobody else's checkpoints are below it."""
+    secret: bytes = field(repr=False)
+    """32 bytes, known to the hub and to this server."""
+    libs: tuple[str, ...]
+    """Folders appended to a kernel's `sys.path` when it lacks our package or what that needs."""
+
+    @property
+    def token(self) -> str:
+        """What a caller of the HTTP API has to send: `Authorization: Bearer <token>`."""
+        return agent_token(self.secret)
+
+    @property
+    def public_url(self) -> str:
+        """The store's URL without credentials and options, fit to be shown."""
+        parts = urlsplit(self.store_url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def agent_token(secret: bytes) -> str:
+    """The bearer token (hex) of the agent of the server that has this secret."""
+    return derive(secret, "agent").hex()
+
+
+def take_settings(environ: MutableMapping[str, str]) -> Settings | None:
+    """Read our variables and take them out, so that neither kernels nor terminals inherit the secret.
+
+    Also takes our folder out of JUPYTER_CONFIG_PATH: it has done its work when this runs. Returns None when the
+    spawner set nothing. Raises SettingsError.
+    """
+    ours = {name: environ.pop(name) for name in list(environ) if name.startswith(PREFIX)}
+    _forget_config_folder(environ)
+    url, secret = ours.get(PREFIX + "STORE_URL", ""), ours.get(PREFIX + "SECRET", "")
+    if not url and not secret:
+        return None
+    if not url or not secret:
+        missing = PREFIX + ("SECRET" if url else "STORE_URL")
+        raise SettingsError(
+            f"{missing} is not set; the spawner has to set both the store's URL and the server's secret"
+        )
+    try:
+        key = bytes.fromhex(secret)
+    except ValueError:
+        raise SettingsError(f"{PREFIX}SECRET is not hexadecimal; the spawner has to give 32 bytes in hex") from None
+    if len(key) < 16:
+        raise SettingsError(f"{PREFIX}SECRET has {len(key)} bytes; 32 are expected, 16 are the least")
+    libs = tuple(folder for folder in ours.get(PREFIX + "LIB", "").split(os.pathsep) if folder)
+    return Settings(url, key, libs or (str(build_lib()),))
+
+
+def _forget_config_folder(environ: MutableMapping[str, str]) -> None:
+    folders = environ.get("JUPYTER_CONFIG_PATH", "").split(os.pathsep)
+    kept = [folder for folder in folders if folder and Path(folder).resolve() != CONFIG_FOLDER]
+    if kept:
+        environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(kept)
+    else:
+        environ.pop("JUPYTER_CONFIG_PATH", None)
