@@ -179,9 +179,9 @@ class ChunkStore:
 
     def flush(self) -> None:
         """Make everything that was put durable. Raises `StoreError`."""
-        started = time.perf_counter()
         try:
             self._wait()
+            started = time.perf_counter()
             self.store.flush()
         except StoreError:
             self._distrust()

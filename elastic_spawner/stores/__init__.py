@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from elastic_spawner.errors import StoreURLError
 from elastic_spawner.stores.base import Entry, Store
 from elastic_spawner.stores.directory import DirectoryStore
 
-__all__ = ["DirectoryStore", "Entry", "Store", "open_store"]
+if TYPE_CHECKING:
+    from elastic_spawner.stores.presigned import PresignedStore, SignedRequest, Signer
+
+__all__ = ["DirectoryStore", "Entry", "PresignedStore", "SignedRequest", "Signer", "Store", "open_store"]
 
 _HELP = (
     "a store is file:///absolute/directory (or the plain path), "
@@ -47,3 +50,13 @@ def open_store(url: str, **options: Any) -> Store:
 
         return S3Store.from_url(url, **options)
     raise StoreURLError(f"no store has the scheme {parts.scheme!r}: {_HELP}")
+
+
+def __getattr__(name: str) -> Any:
+    """Import the pre-signed store when somebody asks for it: a kernel that saves to a directory needs no HTTP
+    client."""
+    if name in ("PresignedStore", "SignedRequest", "Signer"):
+        from elastic_spawner.stores import presigned
+
+        return getattr(presigned, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -105,6 +105,16 @@ class Store(ABC):
         """
         return False
 
+    def rewrite(self, key: str) -> bool:
+        """Make the object young by putting its own bytes again; False where it is gone. A `touch` for servers without
+        one."""
+        try:
+            data = self.get(key)
+        except StoreNotFound:
+            return False
+        self.put(key, data)
+        return True
+
     def stage(self, key: str, data: Buffer) -> None:
         """Put an object that need not be durable, nor visible to others, before the next `flush`."""
         self.put(key, data)

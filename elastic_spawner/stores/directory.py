@@ -38,6 +38,13 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.E
 _serial = itertools.count()
 
 
+def _cpus() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
+
+
 class _Staged:
     """A temporary file that waits for its fsync and rename."""
 
@@ -57,7 +64,7 @@ class DirectoryStore(Store):
     def __init__(self, path: str | os.PathLike[str], create: bool = True) -> None:
         self.root = os.path.abspath(os.path.expanduser(os.fspath(path)))
         self.url = Path(self.root).as_uri()
-        self.parallel = max(2, min(4, os.cpu_count() or 1))
+        self.parallel = min(6, _cpus() + 1)  # one more than can compute: somebody is always waiting for the disk
         self._lock = threading.Lock()
         self._staged: list[_Staged] = []
         self._unsynced: set[str] = set()  # directories with renames that are not durable yet

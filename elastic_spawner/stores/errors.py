@@ -96,6 +96,7 @@ def http_errors(endpoint: str, what: str) -> Iterator[None]:
 def s3_errors(endpoint: str, what: str) -> Iterator[None]:
     """Turn the errors of boto3 and botocore into ours."""
     from botocore import exceptions as boto
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
@@ -113,7 +114,7 @@ def s3_errors(endpoint: str, what: str) -> Iterator[None]:
         ) from error
     except (boto.ParamValidationError, boto.InvalidRegionError, boto.NoRegionError, ValueError) as error:
         raise StoreURLError(f"{what} at {endpoint} is no S3 address: {error}") from error
-    except (boto.HTTPClientError, boto.ConnectionError) as error:
+    except (boto.HTTPClientError, boto.ConnectionError, HTTPError, OSError) as error:
         raise StoreUnavailable(f"{endpoint} does not answer ({what}): {error}") from error
     except boto.BotoCoreError as error:
         raise StoreError(f"{endpoint}: {error} ({what})") from error
