@@ -1,0 +1,148 @@
+"""numpy arrays and torch tensors: their bytes, and the memory that several of them may share.
+
+numpy and torch are looked up among the imported modules and never imported: an array can only be there if they are.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .walk import Walker
+
+
+def is_numpy_array(cls: type) -> bool:
+    """Whether the class is numpy's array or made from it."""
+    numpy = sys.modules.get("numpy")
+    # a subclass that pickles in its own way (masked arrays) is taken apart in that way
+    return numpy is not None and issubclass(cls, numpy.ndarray) and cls.__reduce__ is numpy.ndarray.__reduce__
+
+
+def is_numpy_scalar(cls: type) -> bool:
+    """Whether the class is one of numpy's scalars (numpy.float64 and the like)."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(cls, numpy.generic)
+
+
+def is_torch_tensor(cls: type) -> bool:
+    """Whether the class is torch's tensor or made from it (parameters)."""
+    torch = sys.modules.get("torch")
+    return torch is not None and hasattr(torch, "Tensor") and issubclass(cls, torch.Tensor)
+
+
+def array_range(array: Any) -> tuple[int, int]:
+    """First byte and byte after the last that a numpy array's elements lie in."""
+    address = array.__array_interface__["data"][0]
+    low = high = address
+    for length, stride in zip(array.shape, array.strides):
+        if length == 0:
+            return address, address
+        if stride < 0:
+            low += (length - 1) * stride
+        else:
+            high += (length - 1) * stride
+    return low, high + array.itemsize
+
+
+def note_range(walker: Walker, view: memoryview) -> None:
+    """Note the memory behind a buffer that is not the object's own."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and view.nbytes and view.c_contiguous:
+        low, high = array_range(numpy.frombuffer(view, dtype="u1"))
+        walker.found.ranges.append((low, high))
+
+
+def numpy_arrays(walker: Walker, members: list[Any]) -> None:
+    """numpy.ndarray and subclasses: type of the elements, shape, order, flags, and the bytes."""
+    numpy = sys.modules["numpy"]
+    for a in members:
+        plain = a.view(numpy.ndarray) if type(a) is not numpy.ndarray else a
+        order = "F" if plain.flags.f_contiguous and not plain.flags.c_contiguous else "C"
+        walker.hash.text_of(f"{plain.dtype.descr if plain.dtype.names else plain.dtype.str}")
+        walker.hash.atoms([*plain.shape, order, bool(a.flags.writeable)])
+        if type(a) is not numpy.ndarray:
+            walker.push([getattr(a, "__dict__", None)])
+        if plain.size and id(a) not in walker.private:
+            walker.found.ranges.append(array_range(plain))
+        if plain.dtype.hasobject:
+            walker.push(walker.keep(plain.ravel(order="K").tolist() if plain.dtype.names is None else plain.tolist()))
+            continue
+        walker.spend(plain.nbytes)
+        for block in _blocks(numpy, plain):
+            walker.hash.update(block)
+
+
+def _blocks(numpy: Any, a: Any) -> Any:
+    """The array's bytes as contiguous buffers, without a copy of the whole."""
+    if a.flags.f_contiguous and not a.flags.c_contiguous:
+        a = a.T
+    if a.flags.c_contiguous:
+        if a.nbytes:
+            yield a.reshape(-1).view(numpy.uint8)
+        return
+    if a.nbytes <= 1 << 22:
+        yield numpy.ascontiguousarray(a).reshape(-1).view(numpy.uint8)
+        return
+    for part in a:
+        yield from _blocks(numpy, part if part.shape else part.reshape(1))
+
+
+def numpy_scalars(walker: Walker, members: list[Any]) -> None:
+    """numpy scalars: element type and bytes (object scalars do not exist)."""
+    for s in members:
+        walker.hash.text_of(s.dtype.str)
+        walker.hash.update(s.tobytes())
+
+
+def torch_tensors(walker: Walker, members: list[Any]) -> None:
+    """torch.Tensor: element type, shape, gradient flags, and the bytes."""
+    torch = sys.modules["torch"]
+    for t in members:
+        walker.hash.text_of(f"{t.dtype} {t.layout} {t.device} {tuple(t.shape)} {t.requires_grad}")
+        attributes = {k: v for k, v in t.__dict__.items()} if t.__dict__ else None
+        walker.push(walker.keep([attributes, t.grad if t.is_leaf else None]))
+        if t.layout != torch.strided or t.is_quantized or t.device.type == "meta":
+            walker.found.uncertain = True
+            continue
+        data = t.detach()
+        if t.device.type == "cpu":
+            storage = data.untyped_storage()
+            if storage.nbytes():
+                start = storage.data_ptr()
+                walker.found.ranges.append((start, start + storage.nbytes()))
+        walker.spend(data.numel() * data.element_size())
+        if data.numel():
+            walker.hash.update(data.cpu().contiguous().flatten().view(torch.uint8).numpy())
+
+
+def private_memory(obj: Any) -> set[int]:
+    """Ids of the arrays inside a pandas object that nobody else may write to, though they may lie in shared memory.
+
+    An Index never changes its data; under copy-on-write a frame copies before it writes. Sharing is then an optimisation
+    that cannot be observed, and keeping it over a restore would even be wrong: pandas' record of it is not pickled.
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not hasattr(pandas, "Index"):
+        return set()
+    if isinstance(obj, pandas.Index):
+        return _memory_of(getattr(obj, "_data", None))
+    blocks = getattr(obj, "blocks", None)
+    if type(obj).__module__.startswith("pandas.") and isinstance(blocks, tuple) and copy_on_write(pandas):
+        return set().union(*(_memory_of(b.values) for b in blocks))
+    return set()
+
+
+def copy_on_write(pandas: Any) -> bool:
+    """Whether pandas copies on write (always from version 3)."""
+    if int(pandas.__version__.split(".")[0]) >= 3:
+        return True
+    try:
+        return pandas.get_option("mode.copy_on_write") is True
+    except (KeyError, AttributeError):  # before 1.5
+        return False
+
+
+def _memory_of(values: Any) -> set[int]:
+    inner = getattr(values, "_ndarray", None)
+    return {id(values), id(inner)} if inner is not None else {id(values)}

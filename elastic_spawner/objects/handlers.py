@@ -1,0 +1,457 @@
+"""How the walk takes apart the objects of each type (see `walk.Walker`)."""
+
+from __future__ import annotations
+
+import collections
+import copyreg
+import enum
+import functools
+import io
+import marshal
+import re
+import sys
+import types
+import weakref
+from array import array
+from collections.abc import Callable
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from . import arrays
+from .kinds import ENUM_NOISE, has_default_reduce, importable, raw_state, slot_names
+from .live import is_outward, live_state
+
+if TYPE_CHECKING:
+    from .walk import Walker
+
+Handler = Callable[["Walker", list[Any]], None]
+
+EMPTY_CELL = "<empty cell>"
+
+# what a class gets by itself, or what other machinery caches on it
+_CLASS_NOISE = frozenset(
+    {
+        "__dict__",
+        "__weakref__",
+        "__module__",
+        "__slotnames__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__annotations_cache__",
+        "__annotate_func__",
+        "_abc_impl",
+    }
+)
+
+
+def sequences(walker: Walker, members: list[Any]) -> None:
+    """list, tuple, deque: lengths, then the elements."""
+    walker.hash.update(array("q", map(len, members)).tobytes())
+    walker.push(chain.from_iterable(members))
+
+
+def deques(walker: Walker, members: list[Any]) -> None:
+    """deque: also its bound."""
+    walker.hash.atoms([d.maxlen for d in members])
+    sequences(walker, members)
+
+
+def dicts(walker: Walker, members: list[Any]) -> None:
+    """dict and its subclasses' content, in insertion order."""
+    if walker.namespace is not None and any(d is walker.namespace for d in members):
+        walker.found.reaches_namespace = True
+        members = [d for d in members if d is not walker.namespace]
+    walker.hash.update(array("q", map(dict.__len__, members)).tobytes())
+    walker.push(chain.from_iterable(map(dict.keys, members)))
+    walker.push(chain.from_iterable(map(dict.values, members)))
+
+
+def sets(walker: Walker, members: list[Any]) -> None:
+    """set, frozenset: elements in an order that does not depend on the process's hash seed."""
+    from .walk import digest
+
+    for s in members:
+        walker.hash.update(b"s%d" % len(s))
+        try:
+            ordered = sorted(marshal.dumps(e, 2) for e in s if not isinstance(e, frozenset))
+            if len(ordered) != len(s):
+                raise ValueError("nested sets have an order of their own")
+            walker.spend(sum(map(len, ordered)))
+            for e in ordered:
+                walker.hash.update(e)
+            # elements that are identity-bearing cannot be marshalled, so nothing is left to be linked
+        except ValueError:
+            if len(s) <= 1000:
+                walker.push(sorted(s, key=digest))
+            else:
+                walker.found.uncertain = True
+                walker.push(s)
+
+
+def buffers(walker: Walker, members: list[Any]) -> None:
+    """bytearray, array.array, memoryview, mmap: their bytes."""
+    for b in members:
+        if isinstance(b, array):
+            walker.hash.text_of(b.typecode)
+        try:
+            view = memoryview(b)
+        except ValueError:  # a released view or a closed map
+            walker.hash.update(b"closed")
+            continue
+        if not isinstance(b, (bytearray, array)):
+            arrays.note_range(walker, view)
+        walker.spend(view.nbytes)
+        walker.hash.update(view if view.c_contiguous else view.tobytes())
+
+
+def pickle_buffers(walker: Walker, members: list[Any]) -> None:
+    """pickle.PickleBuffer, as library types hand out for their memory."""
+    for b in members:
+        raw = b.raw()
+        walker.spend(raw.nbytes)
+        walker.hash.update(raw)
+
+
+def modules(walker: Walker, members: list[Any]) -> None:
+    """A module is kept by name."""
+    for m in members:
+        walker.hash.text_of(m.__name__)
+
+
+def functions(walker: Walker, members: list[Any]) -> None:
+    """Python functions: those of modules by name, others by code, defaults, closure and attributes."""
+    for f in members:
+        walker.hash.text_of(f.__qualname__)
+        if importable(f):
+            walker.hash.text_of(f.__module__)
+            continue
+        hash_code(walker, f.__code__)
+        parts = [f.__defaults__, f.__kwdefaults__, f.__dict__]
+        walker.push(walker.keep(parts))
+        walker.push(f.__closure__ or ())
+
+
+def hash_code(walker: Walker, code: types.CodeType) -> None:
+    """What a code object does, without where it came from."""
+    shape = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    names = (*code.co_names, "|", *code.co_varnames, "|", *code.co_freevars, "|", *code.co_cellvars)
+    walker.hash.atoms([code.co_name, code.co_code, *shape, *names])
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            hash_code(walker, const)
+        elif isinstance(const, frozenset):  # its order depends on the hash seed
+            walker.hash.atoms(sorted(map(repr, const)))
+        else:
+            walker.hash.text_of(repr(const))
+
+
+def codes(walker: Walker, members: list[Any]) -> None:
+    """Code objects on their own."""
+    for c in members:
+        hash_code(walker, c)
+
+
+def builtin_functions(walker: Walker, members: list[Any]) -> None:
+    """``len`` by name, ``[].append`` by its object too."""
+    for f in members:
+        walker.hash.text_of(f.__qualname__)
+        owner = getattr(f, "__self__", None)
+        if owner is not None and not isinstance(owner, types.ModuleType):
+            walker.children.append(owner)
+
+
+def methods(walker: Walker, members: list[Any]) -> None:
+    """Bound methods: the function and the object."""
+    walker.push(chain.from_iterable((m.__func__, m.__self__) for m in members))
+
+
+def cells(walker: Walker, members: list[Any]) -> None:
+    """Closure cells."""
+    for c in members:
+        try:
+            walker.children.append(c.cell_contents)
+        except ValueError:
+            walker.hash.text_of(EMPTY_CELL)
+
+
+def partials(walker: Walker, members: list[Any]) -> None:
+    """functools.partial."""
+    walker.push(walker.keep([x for p in members for x in (p.func, p.args, p.keywords, p.__dict__)]))
+
+
+def wrappers(walker: Walker, members: list[Any]) -> None:
+    """staticmethod, classmethod."""
+    walker.push([w.__func__ for w in members])
+
+
+def properties(walker: Walker, members: list[Any]) -> None:
+    """property."""
+    walker.push([f for p in members for f in (p.fget, p.fset, p.fdel, p.__doc__)])
+
+
+def caches(walker: Walker, members: list[Any]) -> None:
+    """functools.lru_cache: the function; what it remembers is state that the collector's view shows."""
+    import gc
+
+    for c in members:
+        walker.push([c.__wrapped__, c.__dict__])
+        info = c.cache_info()
+        walker.hash.atoms([info.maxsize, info.currsize])
+        if info.maxsize is None:
+            walker.push([d for d in gc.get_referents(c) if type(d) is dict and d is not c.__dict__])
+
+
+def classes(walker: Walker, members: list[Any]) -> None:
+    """Classes: those of modules by name, others by bases and attributes."""
+    for c in members:
+        walker.hash.text_of(c.__qualname__)
+        if importable(c) or c.__module__ == "builtins":
+            walker.hash.text_of(c.__module__)
+            continue
+        parts: list[Any] = [type(c), *c.__bases__]
+        noise = _CLASS_NOISE
+        if isinstance(c, enum.EnumMeta):
+            noise = _CLASS_NOISE | ENUM_NOISE | set(c.__members__)
+            parts += [(n, m._value_) for n, m in c.__members__.items()]
+        for key in sorted(k for k in c.__dict__ if k not in noise):
+            value = c.__dict__[key]
+            walker.hash.text_of(key)
+            if not isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType)):
+                parts.append(value)
+        walker.push(walker.keep(parts))
+
+
+def weak_references(walker: Walker, members: list[Any]) -> None:
+    """weakref.ref: linked with what it points to."""
+    walker.push([r() for r in members])
+
+
+def weak_containers(walker: Walker, members: list[Any]) -> None:
+    """WeakValueDictionary, WeakKeyDictionary, WeakSet: their live content."""
+    for w in members:
+        walker.push(walker.keep(list(w.items() if hasattr(w, "items") else w)))
+
+
+def generators(walker: Walker, members: list[Any]) -> None:
+    """A generator or coroutine: where it stands and its local variables."""
+    for g in members:
+        walker.found.opaque["generator"] = walker.found.opaque.get("generator", 0) + 1
+        prefix = next(p for p in ("gi", "cr", "ag") if hasattr(g, f"{p}_code"))
+        frame = getattr(g, f"{prefix}_frame")
+        hash_code(walker, getattr(g, f"{prefix}_code"))
+        if frame is None:
+            walker.hash.update(b"finished")
+            continue
+        walker.hash.atoms([frame.f_lasti])
+        local = frame.f_locals
+        if local is not walker.namespace:
+            walker.push(walker.keep([*map(str, local), *local.values()]))
+
+
+def live_objects(walker: Walker, members: list[Any]) -> None:
+    """Locks, files, connections: what they are connected to and how far they have come."""
+    for o in members:
+        if is_outward(o):
+            walker.found.outward.add(type(o).__qualname__)
+        state, progress = live_state(o)
+        walker.hash.text_of(repr(state))
+        if progress is not None:
+            walker.found.progress += f"{progress};"
+
+
+def byte_streams(walker: Walker, members: list[Any]) -> None:
+    """BytesIO, StringIO."""
+    for s in members:
+        state = "closed" if s.closed else (s.getvalue(), s.tell())
+        walker.push(walker.keep([state]))
+
+
+def loggers(walker: Walker, members: list[Any]) -> None:
+    """logging.Logger: the logging module keeps them by name."""
+    for o in members:
+        walker.hash.text_of(o.name)
+
+
+def _builtin_content(walker: Walker, cls: type, members: list[Any]) -> None:
+    """What a subclass of a builtin type holds as that type."""
+    if issubclass(cls, dict):
+        dicts(walker, members)
+    elif issubclass(cls, (list, tuple)):
+        base = list if issubclass(cls, list) else tuple
+        walker.hash.update(array("q", map(base.__len__, members)).tobytes())
+        walker.push(chain.from_iterable(map(base.__iter__, members)))
+    elif issubclass(cls, (set, frozenset)):
+        sets(walker, [walker.keep(set(set.__iter__(m) if issubclass(cls, set) else frozenset.__iter__(m))) for m in members])
+    elif issubclass(cls, collections.deque):
+        deques(walker, members)
+    elif issubclass(cls, str):
+        walker.hash.strings([str.__str__(m) for m in members])
+    elif issubclass(cls, (int, float)):
+        walker.hash.atoms([int.__int__(m) if issubclass(cls, int) else float.__float__(m) for m in members])
+    elif issubclass(cls, (bytes, bytearray)):
+        for m in members:
+            walker.hash.update(memoryview(m))
+    if issubclass(cls, collections.defaultdict):
+        walker.push([m.default_factory for m in members])
+    if issubclass(cls, BaseException):
+        walker.push([m.args for m in members])
+
+
+def plain_instances(walker: Walker, members: list[Any]) -> None:
+    """Instances that consist of their attributes (and what a builtin base holds)."""
+    cls = type(members[0])
+    _builtin_content(walker, cls, members)
+    slots = list(slot_names(cls))
+    if not slots:
+        try:
+            dicts(walker, [object.__getattribute__(m, "__dict__") for m in members])
+        except AttributeError:
+            _without_attributes(walker, members)
+        return
+    for m in members:
+        attributes, values = raw_state(m)
+        if attributes:
+            dicts(walker, [attributes])
+        walker.hash.atoms(list(values))
+        walker.push(values.values())
+
+
+def _without_attributes(walker: Walker, members: list[Any]) -> None:
+    """Instances without ``__dict__`` and slots: bare object(), or a C type that hides its content."""
+    cls = type(members[0])
+    if cls is object or cls.__basicsize__ == object.__basicsize__ or issubclass(cls, _CONTENT_BASES):
+        return
+    for m in members:
+        walker.opaque(m)
+
+
+_CONTENT_BASES = (dict, list, tuple, set, frozenset, collections.deque, str, int, float, bytes, bytearray, BaseException)
+
+
+def user_instances(walker: Walker, members: list[Any]) -> None:
+    """Instances of the user's classes: by attributes, whatever their ``__reduce__`` says."""
+    cls = type(members[0])
+    if not has_default_reduce(cls) or hasattr(cls, "__setstate__"):
+        walker.found.custom.add(cls.__qualname__)
+    if isinstance(members[0], _LIVE):
+        live_objects(walker, members)
+    plain_instances(walker, members)
+
+
+def reduced_instances(walker: Walker, members: list[Any]) -> None:
+    """Instances of library classes, as the library itself takes them apart for pickling."""
+    for m in members:
+        known = arrays.private_memory(m)
+        walker.private.update(known)
+        try:
+            reduced = reduce(m)
+        except Exception:
+            walker.opaque(m)
+            continue
+        walker.keep(reduced)
+        if isinstance(reduced, str):
+            walker.hash.text_of(reduced)
+            continue
+        function, args, *rest = reduced
+        state, items, pairs = (*rest, None, None, None)[:3]
+        walker.push((function, *args, state))
+        if items is not None:
+            walker.push(walker.keep(list(items)))
+        if pairs is not None:
+            walker.push(chain.from_iterable(walker.keep(list(pairs))))
+
+
+def reduce(obj: Any) -> Any:
+    """What pickle's protocol 5 makes of the object; raises whatever its class raises."""
+    if type(obj) in DRAINED:
+        # they come back as an iterator over a list of what was left
+        return (*obj.__reduce__(), 0)
+    if type(obj).__module__ == "numpy.ma" and type(obj).__name__ == "MaskedArray":
+        function, args, state = obj.__reduce__()
+        # a fill value that was never set comes back as the default one
+        fill = state[-1] if state[-1] is not None else sys.modules["numpy.ma"].default_fill_value(obj)
+        return function, args, (*state[:-1], str(fill))
+    entry = copyreg.dispatch_table.get(type(obj))
+    return entry(obj) if entry is not None else obj.__reduce_ex__(5)
+
+
+DRAINED = frozenset(map(type, (iter({}), iter({}.values()), iter({}.items()), iter(set()))))
+
+
+def label(cls: type) -> str:
+    """The name under which the type enters the digest."""
+    return "builtins.list_iterator" if cls in DRAINED else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _is(*bases: type) -> Callable[[type], bool]:
+    return lambda cls: issubclass(cls, bases)
+
+
+def _is_logger(cls: type) -> bool:
+    logging = sys.modules.get("logging")
+    return logging is not None and issubclass(cls, logging.Logger)
+
+
+def _is_sqlite(cls: type) -> bool:
+    sqlite3 = sys.modules.get("sqlite3")
+    return sqlite3 is not None and issubclass(cls, sqlite3.Connection)
+
+
+def _is_mmap(cls: type) -> bool:
+    mmap = sys.modules.get("mmap")
+    return mmap is not None and issubclass(cls, mmap.mmap)
+
+
+def _is_pickle_buffer(cls: type) -> bool:
+    return cls.__name__ == "PickleBuffer"
+
+
+_LIVE = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
+
+EXACT: dict[type, Handler] = {
+    list: sequences,
+    tuple: sequences,
+    collections.deque: deques,
+    dict: dicts,
+    set: sets,
+    frozenset: sets,
+    bytearray: buffers,
+    array: buffers,
+    memoryview: buffers,
+    types.ModuleType: modules,
+    types.FunctionType: functions,
+    types.CodeType: codes,
+    types.BuiltinFunctionType: builtin_functions,
+    types.MethodWrapperType: builtin_functions,
+    types.MethodType: methods,
+    types.CellType: cells,
+    functools.partial: partials,
+    functools._lru_cache_wrapper: caches,
+    staticmethod: wrappers,
+    classmethod: wrappers,
+    property: properties,
+    weakref.ref: weak_references,
+    weakref.WeakValueDictionary: weak_containers,
+    weakref.WeakKeyDictionary: weak_containers,
+    weakref.WeakSet: weak_containers,
+    types.GeneratorType: generators,
+    types.CoroutineType: generators,
+    types.AsyncGeneratorType: generators,
+    io.BytesIO: byte_streams,
+    io.StringIO: byte_streams,
+    re.Match: live_objects,
+    **{type(lock): live_objects for lock in (__import__("threading").Lock(), __import__("threading").RLock())},
+}
+
+BY_TEST: list[tuple[Callable[[type], bool], Handler]] = [
+    (_is(type), classes),
+    (_is(*_LIVE), live_objects),
+    (arrays.is_numpy_array, arrays.numpy_arrays),
+    (arrays.is_numpy_scalar, arrays.numpy_scalars),
+    (arrays.is_torch_tensor, arrays.torch_tensors),
+    (_is(types.ModuleType), modules),
+    (_is_logger, loggers),
+    (_is_sqlite, live_objects),
+    (_is_mmap, buffers),
+    (_is_pickle_buffer, pickle_buffers),
+]

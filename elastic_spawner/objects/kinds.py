@@ -1,0 +1,114 @@
+"""Questions about types and objects that tracking and pickling ask alike. Nothing here changes what it looks at."""
+
+from __future__ import annotations
+
+import copyreg
+import enum
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+ATOMIC = frozenset({int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented)})
+"""Exact types whose instances hold nothing else and cannot change."""
+
+MAIN = "__main__"
+
+ENUM_NOISE = frozenset(
+    {
+        "_generate_next_value_", "_member_names_", "_member_map_", "_member_type_", "_value2member_map_", "_new_member_",
+        "_use_args_", "__new__", "__new_member__", "_hashable_values_", "_unhashable_values_", "_unhashable_values_map_",
+        "_value_repr_", "_flag_mask_", "_singles_mask_", "_all_bits_", "_boundary_", "_inverted_", "_sort_order_",
+        "__reduce_ex__", "__or__", "__and__", "__xor__", "__invert__", "__ror__", "__rand__", "__rxor__",
+    }
+)  # fmt: skip
+"""Attributes that the machinery of Enum puts on a class."""
+
+
+def importable(obj: Any) -> bool:
+    """Whether ``obj`` (a class or function) is found again by importing its module: then it is kept by name.
+
+    What lives in ``__main__`` is never importable: the new process has an empty one.
+    """
+    module = getattr(obj, "__module__", None)
+    name = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
+    if not isinstance(module, str) or not isinstance(name, str) or module == MAIN or "<locals>" in name:
+        return False
+    found: Any = sys.modules.get(module)
+    if found is None:
+        return False
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except Exception:
+            return False
+    return found is obj
+
+
+def is_user_class(cls: type) -> bool:
+    """Whether the class was made in the session itself, so that nobody vouches for how it pickles."""
+    return cls.__module__ == MAIN or "<locals>" in getattr(cls, "__qualname__", "")
+
+
+_VALUE_MODULES = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "re", "ipaddress", "zoneinfo", "logging"})
+
+
+def is_immutable(cls: type) -> bool:
+    """Whether instances are values, or kept by name: that two variables hold the same one cannot be observed by a change."""
+    module = cls.__module__.partition(".")[0]
+    if module in _VALUE_MODULES:
+        return True
+    if issubclass(cls, enum.Enum):
+        return not is_user_class(cls)
+    return module == "numpy" and (cls.__name__ == "dtype" or cls.__name__.endswith("DType"))
+
+
+def has_default_reduce(cls: type) -> bool:
+    """Whether pickle takes instances apart by their ``__dict__`` and slots alone."""
+    return (
+        cls.__reduce_ex__ is object.__reduce_ex__
+        and cls.__reduce__ is object.__reduce__
+        and getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None)
+        and not hasattr(cls, "__getnewargs__")
+        and not hasattr(cls, "__getnewargs_ex__")
+        and cls not in copyreg.dispatch_table
+    )
+
+
+def slot_names(cls: type) -> Iterator[str]:
+    """Attribute names of all ``__slots__`` of the class and its bases, mangled as Python stores them."""
+    for klass in cls.__mro__:
+        slots = klass.__dict__.get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else tuple(slots):
+            if slot in ("__dict__", "__weakref__"):
+                continue
+            if slot.startswith("__") and not slot.endswith("__"):
+                slot = f"_{klass.__name__.lstrip('_')}{slot}"
+            yield slot
+
+
+def raw_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The instance's ``__dict__`` and the slots that are set, whatever its own pickling would say."""
+    slots = {}
+    for name in slot_names(type(obj)):
+        try:
+            slots[name] = object.__getattribute__(obj, name)
+        except AttributeError:
+            pass
+    try:
+        attributes = object.__getattribute__(obj, "__dict__")
+    except AttributeError:
+        attributes = None
+    return attributes, slots
+
+
+def module_of(name: str) -> types.ModuleType | None:
+    """The module if the session has imported it: what is not imported cannot have made an object."""
+    return sys.modules.get(name)
+
+
+def type_name(obj: Any) -> str:
+    """``pandas.core.frame.DataFrame``; without the module for builtins and the user's own classes."""
+    cls = type(obj)
+    module = cls.__module__
+    return cls.__qualname__ if module in ("builtins", MAIN) else f"{module}.{cls.__qualname__}"

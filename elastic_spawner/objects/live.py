@@ -1,0 +1,112 @@
+"""Objects that stand for something outside the interpreter: locks, files, connections.
+
+`live_state` describes such an object by plain values: what it is connected to and how far it has come. The tracker compares
+that; the pickler rebuilds from it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import threading
+from typing import Any
+
+from .digest import digest_of
+
+LockType = type(threading.Lock())
+RLockType = type(threading.RLock())
+
+
+def file_state(f: Any) -> tuple[Any, ...]:
+    """(name, mode, position or None when closed or not seekable, encoding, errors, newline) of an open file object."""
+    text = isinstance(f, io.TextIOWrapper)
+    raw = f.buffer if text else f
+    raw = getattr(raw, "raw", raw)
+    name = getattr(raw, "name", None)
+    # a text file remembers the mode it was opened with; a BufferedWriter does not, its FileIO knows "rb+" for "wb+"
+    mode = getattr(f, "mode", getattr(raw, "mode", "r"))
+    position = None
+    if not f.closed:
+        try:
+            position = f.tell()
+        except (OSError, ValueError):  # a pipe, or a text file that is being iterated
+            position = None
+    return (
+        name,
+        mode,
+        position,
+        f.closed,
+        f.encoding if text else None,
+        f.errors if text else None,
+        f.line_buffering if text else None,
+    )
+
+
+def sqlite_state(conn: Any) -> tuple[Any, ...]:
+    """(path or '' for memory, rows changed, in a transaction, schema version) of an open sqlite3 connection."""
+    import sqlite3
+
+    try:
+        # a cursor of our own, past the user's row_factory
+        cursor = sqlite3.Cursor(conn)
+        cursor.row_factory = None
+        rows = cursor.execute("PRAGMA database_list").fetchall()
+        version = cursor.execute("PRAGMA schema_version").fetchone()[0]
+        path = next((r[2] for r in rows if r[1] == "main"), "")
+        if isinstance(path, bytes):
+            path = path.decode("utf-8", "surrogateescape")
+        # a database in memory has no path, or after deserialize() the name of no file
+        return (path if path and os.path.isabs(path) else "", conn.total_changes, conn.in_transaction, version)
+    except (sqlite3.ProgrammingError, sqlite3.OperationalError):  # closed, used in another thread, or locked
+        return ("closed",)
+
+
+def live_state(obj: Any) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
+    """(state, progress) of a live object, each None when there is none.
+
+    The state is what an object made again has too; the progress is what only this very object has come to.
+    """
+    cls = type(obj)
+    if cls is LockType:
+        return ("lock", obj.locked()), None
+    if cls is RLockType:
+        return ("rlock", rlock_count(obj)), None
+    if isinstance(obj, (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)):
+        return ("file", *file_state(obj)), None
+    sqlite3 = sys.modules.get("sqlite3")
+    if sqlite3 is not None and isinstance(obj, sqlite3.Connection):
+        path, *progress = sqlite_state(obj)
+        content = ""
+        if path == "" and hasattr(obj, "serialize"):
+            content = digest_of(obj.serialize())
+        return ("sqlite", path, content), tuple(progress)
+    if cls is re.Match:
+        return ("match", obj.re.pattern, obj.string, obj.regs), None
+    return None, None
+
+
+def rlock_count(lock: Any) -> int:
+    """How often the RLock is held (its repr is the only place that tells on all versions)."""
+    found = re.search(r"count=(\d+)", repr(lock))
+    return int(found.group(1)) if found else 0
+
+
+def is_outward(obj: Any) -> bool:
+    """Whether using the object acts on the outside without an audit event, in a way that `live_state` shows."""
+    if isinstance(obj, (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.FileIO)):
+        return not obj.closed and obj.writable()
+    sqlite3 = sys.modules.get("sqlite3")
+    if sqlite3 is not None and isinstance(obj, sqlite3.Connection):
+        return sqlite_state(obj)[0] != ""  # a database in memory is the session's own
+    return False
+
+
+def is_channel(obj: Any) -> bool:
+    """Whether the object talks to somebody else, so that any use of it may act on the outside."""
+    for module, names in (("socket", ("socket",)), ("subprocess", ("Popen",)), ("multiprocessing.connection", ("Connection",))):
+        loaded = sys.modules.get(module)
+        if loaded is not None and isinstance(obj, tuple(getattr(loaded, n) for n in names)):
+            return True
+    return False

@@ -1,0 +1,227 @@
+"""What an object reaches, and a digest of its structure and values, in one pass over the object graph.
+
+The walk goes breadth first and takes all objects of one type in a level together, so that plain data is handled by C loops:
+a list of a million tuples costs three passes of C code instead of a million calls. It sees what a pickler would reach and,
+for the user's own classes, also what their ``__reduce__`` might leave out. It alters nothing and keeps nothing alive.
+
+The digest is equal for equal graphs in another process too (sets are taken in a canonical order, sharing is numbered in
+order of the first visit), so that it serves for change detection as well as for checking what was restored.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from time import perf_counter
+from typing import Any
+
+from . import handlers
+from .digest import Digest
+from .kinds import ATOMIC, has_default_reduce, importable, is_immutable, is_user_class
+from .live import is_channel
+
+
+class OverBudget(Exception):
+    """The object is larger than the walk was allowed to see."""
+
+
+@dataclass
+class Walk:
+    """What one walk found."""
+
+    digest: str = ""
+    ids: set[int] = field(default_factory=set)
+    """Ids of the objects that others may share with this one. Valid only while the walked objects live unchanged."""
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    """Memory (first byte, byte after the last) of array buffers that may be shared."""
+    private: set[int] = field(default_factory=set)
+    """Ids of arrays whose memory is shared only as an optimisation (pandas' copy-on-write)."""
+    links: set[str] = field(default_factory=set)
+    """Boundary names that were met (see `Walker`)."""
+    nodes: int = 0
+    bytes: int = 0
+    """Roughly the bytes that storing it takes."""
+    opaque: dict[str, int] = field(default_factory=dict)
+    """Types whose content is unknown: they neither pickle by any way we know nor can be compared."""
+    custom: set[str] = field(default_factory=set)
+    """The user's own classes that decide themselves how they pickle, and so have to be tried."""
+    outward: set[str] = field(default_factory=set)
+    """Types of files and connections met through which the outside can be acted on, visibly in the digest."""
+    channels: set[str] = field(default_factory=set)
+    """Types of objects met that talk to somebody else, with no state to compare."""
+    progress: str = ""
+    """How far connections have come, where a new one would start counting from the beginning: not part of the digest."""
+    uncertain: bool = False
+    """The digest may differ for equal graphs in another process."""
+    reaches_namespace: bool = False
+
+    def same(self, other: Walk) -> bool:
+        """Whether both walks saw the same state."""
+        return self.digest == other.digest and self.progress == other.progress
+
+
+_IMMUTABLE = frozenset({tuple, frozenset, range, slice, types.CodeType, types.BuiltinFunctionType, types.ModuleType})
+
+
+class Walker:
+    """One walk. ``boundary`` maps ids of large objects to names: they are noted in ``links`` and not entered.
+
+    ``budget_nodes`` and ``budget_bytes`` bound the walk (OverBudget is raised); None means no bound.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: dict[str, Any] | None = None,
+        boundary: dict[int, str] | None = None,
+        budget_nodes: int | None = None,
+        budget_bytes: int | None = None,
+    ) -> None:
+        self.found = Walk()
+        self.hash = Digest()
+        self.namespace = namespace
+        self.boundary = boundary or {}
+        self.budget_nodes = budget_nodes if budget_nodes is not None else sys.maxsize
+        self.budget_bytes = budget_bytes if budget_bytes is not None else sys.maxsize
+        self.children: list[Any] = []
+        self.private = self.found.private
+        self.deadline: float | None = None
+        """time.perf_counter() after which the walk gives up (OverBudget)."""
+        self._number: dict[int, int] = {}
+        self._keep: list[Any] = []
+
+    def walk(self, roots: Sequence[Any]) -> Walk:
+        """Walk from ``roots``; raises OverBudget."""
+        self._levels(list(roots))
+        self.found.digest = self.hash.text()
+        return self.found
+
+    # -- what handlers call
+
+    def push(self, objects: Iterable[Any]) -> None:
+        """Walk these in the next level."""
+        self.children.extend(objects)
+
+    def keep(self, made: Any) -> Any:
+        """Hold an object that was made for the walk until its end, so that its id is nobody else's."""
+        self._keep.append(made)
+        return made
+
+    def spend(self, nbytes: int) -> None:
+        """Account for bytes that are about to be hashed; raises OverBudget."""
+        self.found.bytes += nbytes
+        if self.found.bytes > self.budget_bytes:
+            raise OverBudget
+
+    def opaque(self, obj: Any) -> None:
+        """Note an object whose content nobody can tell; what it refers to is still linked with it."""
+        name = f"{type(obj).__module__}.{type(obj).__qualname__}"
+        if is_channel(obj):
+            self.found.channels.add(name)
+        self.found.opaque[name] = self.found.opaque.get(name, 0) + 1
+        for referent in gc.get_referents(obj):
+            if isinstance(referent, (type, types.ModuleType, types.FrameType, types.CodeType)):
+                continue
+            if type(referent) is dict and "__builtins__" in referent:
+                continue  # the globals of some module: reached by name, not by reference
+            self.children.append(referent)
+
+    # -- the walk itself
+
+    def _levels(self, frontier: list[Any]) -> None:
+        while frontier:
+            self.found.nodes += len(frontier)
+            if self.found.nodes > self.budget_nodes or (self.deadline is not None and perf_counter() > self.deadline):
+                raise OverBudget
+            self.children = []
+            kinds = list(map(type, frontier))
+            distinct = dict.fromkeys(kinds)
+            if len(distinct) == 1:
+                self._group(kinds[0], frontier)
+            else:
+                order = {kind: i for i, kind in enumerate(distinct)}
+                self.hash.update(array("I", map(order.__getitem__, kinds)).tobytes())
+                groups: dict[type, list[Any]] = {kind: [] for kind in distinct}
+                for kind, obj in zip(kinds, frontier):
+                    groups[kind].append(obj)
+                for kind, members in groups.items():
+                    self._group(kind, members)
+            self._keep.append(frontier)
+            frontier = self.children
+
+    def _group(self, cls: type, members: list[Any]) -> None:
+        if cls in ATOMIC:
+            if cls is str or cls is bytes:
+                self.spend(sum(map(len, members)) + 2 * len(members))
+                self.hash.strings(members)
+            else:
+                self.spend(5 * len(members))
+                self.hash.atoms(members)
+            return
+        self.spend(8 * len(members))
+        if is_user_class(cls):
+            self.children.append(cls)
+        else:
+            self.hash.text_of(handlers.label(cls))
+        members = self._fresh(cls, members)
+        if members:
+            self._handler(cls)(self, members)
+
+    def _fresh(self, cls: type, members: list[Any]) -> list[Any]:
+        """Number the members that are met for the first time and return them; note the others as references back."""
+        number = self._number
+        ids = list(map(id, members))
+        unique = set(ids)
+        if self.boundary and not unique.isdisjoint(self.boundary):
+            inside = [(o, i) for o, i in zip(members, ids) if i not in self.boundary]
+            self.found.links.update(self.boundary[i] for i in unique if i in self.boundary)
+            members, ids = [o for o, _ in inside], [i for _, i in inside]
+            unique = set(ids)
+        if len(unique) == len(ids) and unique.isdisjoint(number):
+            number.update(zip(ids, count(len(number))))
+            self.hash.update(b"n%d" % len(ids))
+            fresh = members
+        else:
+            fresh, references = [], array("q")
+            for obj, key in zip(members, ids):
+                known = number.get(key)
+                if known is None:
+                    number[key] = len(number)
+                    fresh.append(obj)
+                    known = -1
+                references.append(known)
+            self.hash.update(references.tobytes())
+        if issubclass(cls, (type, types.FunctionType)):
+            # what a module can be asked for is nobody's own: naming it links nothing
+            self.found.ids.update(id(o) for o in fresh if not importable(o) and o.__module__ != "builtins")
+        elif cls not in _IMMUTABLE and not is_immutable(cls):
+            self.found.ids |= unique
+        return fresh
+
+    def _handler(self, cls: type) -> Callable[[Walker, list[Any]], None]:
+        handler = handlers.EXACT.get(cls)
+        if handler is not None:
+            return handler
+        for test, handler in handlers.BY_TEST:
+            if test(cls):
+                return handler
+        if is_user_class(cls):
+            return handlers.user_instances
+        if has_default_reduce(cls):
+            return handlers.plain_instances
+        return handlers.reduced_instances
+
+
+def walk(obj: Any, **options: Any) -> Walk:
+    """Walk one object with a new `Walker`."""
+    return Walker(**options).walk([obj])
+
+
+def digest(obj: Any, namespace: dict[str, Any] | None = None) -> str:
+    """The digest of one object's graph."""
+    return Walker(namespace=namespace).walk([obj]).digest
