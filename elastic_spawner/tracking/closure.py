@@ -1,0 +1,131 @@
+"""From the values that a cell names to all the code that it may run through them, and so to all names it may touch."""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import Any
+
+from ..objects.kinds import ATOMIC, is_user_class, module_of
+from .accesses import Accesses, of_code
+
+_ELEMENTS = 500
+_OBJECTS = 5000
+_CONTAINERS = (list, tuple, set, frozenset)
+
+
+def reachable_accesses(roots: list[Any], namespace: dict[str, Any], extra: Accesses | None = None) -> Accesses:
+    """Accesses to ``namespace`` by code reachable from ``roots``.
+
+    Names found in functions are looked up in turn until nothing new appears. Code of installed libraries is not followed:
+    it cannot name the session's variables, and what it is handed is reachable by itself.
+    """
+    found = Accesses()
+    if extra is not None:
+        found.add(extra)
+    seen: set[int] = set()
+    names_done: set[str] = set()
+    pending = list(roots)
+    keep: list[Any] = []
+    budget = _OBJECTS
+    while True:
+        while pending and budget > 0:
+            value = pending.pop()
+            if type(value) in ATOMIC or id(value) in seen or isinstance(value, types.ModuleType):
+                continue
+            seen.add(id(value))
+            budget -= 1
+            keep.append(value)
+            pending += _inside(value, namespace, found)
+        new = found.reads - names_done
+        names_done |= new
+        pending = [namespace[n] for n in new if n in namespace]
+        if not pending or budget <= 0:
+            return found
+
+
+def _inside(value: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]:
+    """Objects reachable from ``value`` that may carry code; code met is added to ``found``."""
+    cls = type(value)
+    if cls is types.FunctionType:
+        return _function(value, namespace, found)
+    if cls is types.MethodType:
+        return [value.__func__, value.__self__]
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, type):
+        return _class(value)
+    if isinstance(value, (staticmethod, classmethod)):
+        return [value.__func__]
+    if isinstance(value, property):
+        return [f for f in (value.fget, value.fset, value.fdel) if f is not None]
+    if cls is types.CellType:
+        try:
+            return [value.cell_contents]
+        except ValueError:
+            return []
+    if cls in (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType):
+        return _generator(value, namespace, found)
+    if cls is dict:
+        return [] if value is namespace or "__builtins__" in value else _some(value.values())
+    if cls in _CONTAINERS:
+        return _some(value)
+    wrapped = [getattr(value, "__wrapped__", None)] if isinstance(value, functools._lru_cache_wrapper) else []
+    inside = [cls] if is_user_class(cls) else wrapped
+    if isinstance(value, dict):
+        inside += _some(dict.values(value))
+    elif isinstance(value, (list, tuple)):
+        inside += _some(list(value) if isinstance(value, tuple) else list.__iter__(value))
+    try:
+        attributes = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return inside
+    return inside + (_some(attributes.values()) if isinstance(attributes, dict) else [])
+
+
+def _function(f: types.FunctionType, namespace: dict[str, Any], found: Accesses) -> list[Any]:
+    if f.__globals__ is namespace:
+        found.add(of_code(f.__code__))
+    elif f.__module__ != "__main__" and module_of(f.__module__) is not None:
+        if f.__closure__ is None and not hasattr(f, "__wrapped__"):
+            return []
+    return [
+        *(f.__closure__ or ()),
+        *(f.__defaults__ or ()),
+        *(f.__kwdefaults__ or {}).values(),
+        *f.__dict__.values(),
+    ]
+
+
+def _class(cls: type) -> list[Any]:
+    return [v for c in cls.__mro__ if is_user_class(c) for v in c.__dict__.values()] + (
+        [type(cls)] if is_user_class(type(cls)) else []
+    )
+
+
+def _generator(g: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]:
+    prefix = next(p for p in ("gi", "cr", "ag") if hasattr(g, f"{p}_code"))
+    found.add(of_code(getattr(g, f"{prefix}_code")))
+    frame = getattr(g, f"{prefix}_frame")
+    if frame is None or frame.f_locals is namespace:
+        return []
+    return list(frame.f_locals.values())
+
+
+def _some(values: Any) -> list[Any]:
+    """Elements that may carry code: all of a small container; of a large one the functions, and one of each other type."""
+    values = list(values)
+    kinds = set(map(type, values))
+    if kinds <= ATOMIC:
+        return []
+    if len(values) <= _ELEMENTS:
+        return [v for v in values if type(v) not in ATOMIC]
+    first: dict[type, Any] = {}
+    chosen = []
+    for v in values:
+        kind = type(v)
+        if kind in (types.FunctionType, types.MethodType):
+            chosen.append(v)
+        elif kind not in ATOMIC and kind not in first:
+            first[kind] = v
+    return chosen + list(first.values())

@@ -1,0 +1,171 @@
+"""What a cell does to the outside, through the interpreter's audit events (PEP 578).
+
+An audit hook cannot be removed, so there is one for the process; it does next to nothing while no cell is recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from typing import Any
+
+_READ_LIMIT = 64
+
+# event -> how it is told to the user
+_ACTS: dict[str, str] = {
+    "os.remove": "removed a file",
+    "os.rename": "renamed a file",
+    "os.mkdir": "made a folder",
+    "os.rmdir": "removed a folder",
+    "os.link": "linked a file",
+    "os.symlink": "linked a file",
+    "os.truncate": "truncated a file",
+    "os.chmod": "changed a file's mode",
+    "os.chown": "changed a file's owner",
+    "os.utime": "changed a file's times",
+    "os.setxattr": "changed a file's attributes",
+    "shutil.rmtree": "removed a folder",
+    "shutil.move": "moved a file",
+    "shutil.copyfile": "copied a file",
+    "os.system": "ran a command",
+    "os.exec": "replaced the process",
+    "os.fork": "started a process",
+    "os.forkpty": "started a process",
+    "os.posix_spawn": "started a process",
+    "os.spawn": "started a process",
+    "os.kill": "sent a signal",
+    "subprocess.Popen": "started a process",
+    "pty.spawn": "started a process",
+    "socket.connect": "used the network",
+    "socket.bind": "used the network",
+    "socket.sendto": "used the network",
+    "socket.sendmsg": "used the network",
+    "socket.getaddrinfo": "used the network",
+    "urllib.Request": "used the network",
+    "http.client.connect": "used the network",
+    "ftplib.connect": "used the network",
+    "smtplib.connect": "used the network",
+    "_thread.start_new_thread": "started a thread",
+    "_thread.start_joinable_thread": "started a thread",
+    "webbrowser.open": "opened a browser",
+    "mmap.__new__": "",
+    "sqlite3.connect": "",
+    "open": "",
+    "builtins.input": "asked for input",
+}
+
+
+class Effects:
+    """What happened since `start`: acts on the outside, and files that were read."""
+
+    def __init__(self) -> None:
+        self.acts: dict[str, None] = {}
+        self.reads: dict[str, None] = {}
+        self._recording = False
+        self._thread = 0
+        self._own = _own_prefixes()
+        self._hook: Callable[[str, tuple[Any, ...]], None] | None = None
+
+    def install(self) -> None:
+        """Add the audit hook; once in a process."""
+        if self._hook is not None:
+            return
+        acts = _ACTS
+        get_thread = threading.get_ident
+
+        def hook(event: str, args: tuple[Any, ...]) -> None:
+            if event in acts and self._recording:
+                if get_thread() in _ignored_threads:
+                    return
+                try:
+                    self._note(event, args)
+                except Exception:
+                    # an exception here would break the user's own call
+                    self.acts.setdefault("acted on the outside in a way that could not be read", None)
+
+        self._hook = hook
+        sys.addaudithook(hook)
+
+    def start(self) -> None:
+        """Forget what was noted and begin to record."""
+        self.acts, self.reads = {}, {}
+        self._recording = True
+
+    def stop(self) -> tuple[list[str], list[str]]:
+        """Stop recording; returns (acts, paths read)."""
+        self._recording = False
+        return list(self.acts), list(self.reads)
+
+    def note(self, act: str) -> None:
+        """Note an act that raises no audit event."""
+        self.acts.setdefault(act, None)
+
+    def _note(self, event: str, args: tuple[Any, ...]) -> None:
+        text = _ACTS[event]
+        if event == "open":
+            self._note_open(*args)
+        elif event == "sqlite3.connect":
+            path = os.fspath(args[0]) if not isinstance(args[0], str) else args[0]
+            if path not in (":memory:", b":memory:", "") and not self._is_own(path):
+                self.acts.setdefault(f"opened the database {_show(path)}", None)
+        elif event == "mmap.__new__":
+            if args and args[0] not in (-1, 0):
+                self.reads.setdefault("", None)
+        elif event.startswith("os.") and args and isinstance(args[0], (str, bytes)) and self._is_own(args[0]):
+            return
+        elif text == "used the network" and event in ("socket.bind", "socket.connect") and _is_local(args):
+            self.acts.setdefault("used a local socket", None)
+        else:
+            self.acts.setdefault(text, None)
+
+    def _note_open(self, path: Any, mode: Any, flags: Any) -> None:
+        if isinstance(path, int) or path is None:
+            return
+        writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)) if isinstance(
+            flags, int
+        ) else False
+        if isinstance(mode, str) and any(c in mode for c in "wax+"):
+            writes = True
+        if self._is_own(path):
+            return
+        if writes:
+            self.acts.setdefault(f"wrote the file {_show(path)}", None)
+        elif len(self.reads) < _READ_LIMIT:
+            self.reads.setdefault(os.path.abspath(os.fsdecode(path)), None)
+        else:
+            self.reads.setdefault("", None)  # too many to remember: unknown
+
+    def _is_own(self, path: Any) -> bool:
+        """Whether the path is the interpreter's, a library's or a cache's own business."""
+        name = os.fsdecode(path)
+        return name.startswith(self._own) or "__pycache__" in name or name.endswith((".pyc", ".so", "history.sqlite"))
+
+
+_ignored_threads: set[int] = set()
+
+
+def ignore_thread(ident: int) -> None:
+    """Do not attribute what this thread does to the cell that happens to run (the kernel's own threads)."""
+    _ignored_threads.add(ident)
+
+
+def _own_prefixes() -> tuple[str, ...]:
+    paths = set(sysconfig.get_paths().values()) | {sys.prefix, sys.base_prefix, "/proc/", "/sys/", "/dev/", "/etc/", "/usr/"}
+    home = os.path.expanduser("~")
+    paths |= {os.path.join(home, ".cache"), os.path.join(home, ".ipython"), os.path.join(home, ".config")}
+    for variable in ("XDG_CACHE_HOME", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_RUNTIME_DIR", "NUMBA_CACHE_DIR"):
+        if os.environ.get(variable):
+            paths.add(os.environ[variable])
+    return tuple(p for p in paths if p and p != "/" and os.path.isabs(p) and p != home)
+
+
+def _is_local(args: tuple[Any, ...]) -> bool:
+    address = args[1] if len(args) > 1 else None
+    return isinstance(address, (str, bytes))  # AF_UNIX
+
+
+def _show(path: Any) -> str:
+    return os.path.basename(os.fsdecode(path)) or os.fsdecode(path)

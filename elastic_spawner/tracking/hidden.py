@@ -1,0 +1,348 @@
+"""State of the session that no variable holds: random generators, folder, environment, search path, options of libraries.
+
+Each kind is read as plain values, digested after every cell, and put back on restore; a cell that is re-run first gets the
+state of its time. Libraries are looked up among the imported modules: what was not imported has no state yet.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import pickle
+import random
+import sys
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from ..objects.digest import digest_of
+
+Reader = Callable[[], Any]
+Writer = Callable[[Any], None]
+
+
+def _numpy_random() -> Any:
+    numpy = sys.modules.get("numpy")
+    source = sys.modules.get("numpy.random")
+    if numpy is None or source is None:
+        return None
+    name, keys, *rest = source.get_state(legacy=True)
+    return (name, keys.tobytes(), *rest)
+
+
+def _set_numpy_random(state: Any) -> None:
+    import numpy
+
+    name, keys, *rest = state
+    numpy.random.set_state((name, numpy.frombuffer(keys, dtype="u4"), *rest))
+
+
+def _torch_random() -> Any:
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "get_rng_state"):
+        return None
+    return bytes(torch.get_rng_state().numpy())
+
+
+def _set_torch_random(state: Any) -> None:
+    import torch
+
+    torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+
+
+def _environment() -> Any:
+    return dict(os.environ)
+
+
+def _set_environment(values: Any) -> None:
+    for name in [n for n in os.environ if n not in values]:
+        del os.environ[name]
+    for name, value in values.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    import time
+
+    if hasattr(time, "tzset"):
+        time.tzset()
+
+
+def _folder() -> Any:
+    try:
+        return os.getcwd()
+    except OSError:  # removed under our feet
+        return None
+
+
+def _set_folder(path: Any) -> None:
+    if path:
+        os.chdir(path)
+
+
+def _set_search_path(paths: Any) -> None:
+    sys.path[:] = paths
+
+
+def _interpreter() -> Any:
+    return (sys.getrecursionlimit(), sys.getswitchinterval())
+
+
+def _set_interpreter(values: Any) -> None:
+    sys.setrecursionlimit(values[0])
+    sys.setswitchinterval(values[1])
+
+
+def _decimal() -> Any:
+    module = sys.modules.get("decimal")
+    if module is None:
+        return None
+    c = module.getcontext()
+    traps = [s.__name__ for s, on in c.traps.items() if on]
+    flags = [s.__name__ for s, on in c.flags.items() if on]
+    return (c.prec, c.rounding, c.Emin, c.Emax, c.capitals, c.clamp, traps, flags)
+
+
+def _set_decimal(values: Any) -> None:
+    import decimal
+
+    c = decimal.getcontext()
+    c.prec, c.rounding, c.Emin, c.Emax, c.capitals, c.clamp, traps, flags = values
+    for signal in c.traps:
+        c.traps[signal] = signal.__name__ in traps
+    for signal in c.flags:
+        c.flags[signal] = signal.__name__ in flags
+
+
+def _locale() -> Any:
+    module = sys.modules.get("locale")
+    return module.setlocale(module.LC_ALL) if module is not None else None
+
+
+def _set_locale(value: Any) -> None:
+    import locale
+
+    locale.setlocale(locale.LC_ALL, value)
+
+
+def _warnings() -> Any:
+    module = sys.modules["warnings"]
+    out = []
+    for action, message, category, name, line in module.filters:
+        where = (category.__module__, category.__qualname__)
+        texts = [p.pattern if hasattr(p, "pattern") else p for p in (message, name)]
+        out.append((action, texts[0], where, texts[1], line))
+    return out
+
+
+def _set_warnings(values: Any) -> None:
+    import importlib
+    import re
+    import warnings
+
+    filters = []
+    for action, message, (module, qualname), name, line in values:
+        try:
+            category: Any = importlib.import_module(module)
+            for part in qualname.split("."):
+                category = getattr(category, part)
+        except (ImportError, AttributeError):
+            continue
+        # the interpreter's own filters compare strings; those of warnings.filterwarnings are patterns
+        patterns = [re.compile(t, re.I) if t and i == 0 else re.compile(t) if t else None for i, t in enumerate((message, name))]
+        filters.append((action, patterns[0], category, patterns[1], line))
+    warnings.filters[:] = filters  # type: ignore[index]
+    getattr(warnings, "_filters_mutated", lambda: None)()
+    getattr(warnings, "_filters_mutated_lock_held", lambda: None)()
+
+
+def _logging() -> Any:
+    module = sys.modules.get("logging")
+    if module is None:
+        return None
+    loggers = {
+        name: (logger.level, logger.propagate, logger.disabled)
+        for name, logger in module.root.manager.loggerDict.items()
+        if isinstance(logger, module.Logger) and (logger.level or not logger.propagate or logger.disabled)
+    }
+    handlers = [h for h in map(_handler, module.root.handlers) if h is not None]
+    return (module.root.level, module.root.manager.disable, loggers, handlers)
+
+
+def _handler(handler: Any) -> Any:
+    """Describe a plain stream or file handler of the root logger."""
+    logging = sys.modules["logging"]
+    formatter = handler.formatter
+    layout = (formatter._fmt, formatter.datefmt) if formatter is not None else None
+    if type(handler) is logging.FileHandler:
+        return ("file", handler.baseFilename, handler.encoding, handler.level, layout)
+    if type(handler) is logging.StreamHandler and handler.stream in (sys.stderr, sys.stdout):
+        return ("stderr" if handler.stream is sys.stderr else "stdout", None, None, handler.level, layout)
+    return None
+
+
+def _set_logging(values: Any) -> None:
+    import logging
+
+    level, disabled, loggers, handlers = values
+    logging.root.setLevel(level)
+    logging.root.manager.disable = disabled
+    for name, (own, propagate, off) in loggers.items():
+        logger = logging.getLogger(name)
+        logger.setLevel(own)
+        logger.propagate, logger.disabled = propagate, off
+    present = [_handler(h) for h in logging.root.handlers]
+    for described in handlers:
+        if described in present:
+            continue
+        kind, path, encoding, own, layout = described
+        # append: what the file holds already is the user's
+        handler = logging.FileHandler(path, "a", encoding, delay=True) if kind == "file" else logging.StreamHandler(
+            getattr(sys, kind)
+        )
+        handler.setLevel(own)
+        if layout is not None:
+            handler.setFormatter(logging.Formatter(*layout))
+        logging.root.addHandler(handler)
+
+
+def _pandas() -> Any:
+    """Options that are not at their default."""
+    config = sys.modules.get("pandas._config.config")
+    if config is None:
+        return None
+    out = {}
+    for key, option in config._registered_options.items():
+        try:
+            root, leaf = config._get_root(key)
+            value = root[leaf]
+        except Exception:
+            continue
+        if value is not option.defval and value != option.defval and isinstance(value, (int, float, str, bool, type(None))):
+            out[key] = value
+    return out
+
+
+def _set_pandas(values: Any) -> None:
+    import pandas
+
+    for key, value in values.items():
+        pandas.set_option(key, value)
+
+
+def _numpy_print() -> Any:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not hasattr(numpy, "get_printoptions"):
+        return None
+    options = numpy.get_printoptions()
+    return {k: v for k, v in options.items() if isinstance(v, (int, float, str, bool, type(None)))}
+
+
+def _set_numpy_print(values: Any) -> None:
+    import numpy
+
+    known = numpy.get_printoptions()
+    numpy.set_printoptions(**{k: v for k, v in values.items() if k in known and k != "override_repr"})
+
+
+def _numpy_errors() -> Any:
+    numpy = sys.modules.get("numpy")
+    return numpy.geterr() if numpy is not None and hasattr(numpy, "geterr") else None
+
+
+def _set_numpy_errors(values: Any) -> None:
+    import numpy
+
+    numpy.seterr(**values)
+
+
+def _matplotlib() -> Any:
+    """rcParams that differ from matplotlib's defaults."""
+    matplotlib = sys.modules.get("matplotlib")
+    if matplotlib is None or not hasattr(matplotlib, "rcParamsDefault"):
+        return None
+    current, default = dict.items(matplotlib.rcParams), matplotlib.rcParamsDefault
+    return {k: v for k, v in current if k != "backend" and dict.get(default, k) != v and _plain(v)}
+
+
+def _set_matplotlib(values: Any) -> None:
+    import matplotlib
+
+    for key, value in values.items():
+        if key in matplotlib.rcParams:
+            matplotlib.rcParams[key] = value
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    return isinstance(value, (int, float, str, bool, type(None)))
+
+
+def _getstate_random() -> Any:
+    return random.getstate()
+
+
+KINDS: dict[str, tuple[Reader, Writer]] = {
+    "environment": (_environment, _set_environment),
+    "search path": (lambda: list(sys.path), _set_search_path),
+    "folder": (_folder, _set_folder),
+    "random": (_getstate_random, random.setstate),
+    "numpy.random": (_numpy_random, _set_numpy_random),
+    "torch.random": (_torch_random, _set_torch_random),
+    "interpreter": (_interpreter, _set_interpreter),
+    "decimal": (_decimal, _set_decimal),
+    "locale": (_locale, _set_locale),
+    "warnings": (_warnings, _set_warnings),
+    "logging": (_logging, _set_logging),
+    "pandas": (_pandas, _set_pandas),
+    "numpy.printoptions": (_numpy_print, _set_numpy_print),
+    "numpy.errors": (_numpy_errors, _set_numpy_errors),
+    "matplotlib": (_matplotlib, _set_matplotlib),
+}
+
+RANDOM = frozenset({"random", "numpy.random", "torch.random"})
+
+
+def read(kind: str) -> bytes | None:
+    """The state of one kind as bytes (plain builtin values, pickled); None when there is none or it cannot be read."""
+    try:
+        value = KINDS[kind][0]()
+    except Exception:
+        return None
+    return None if value is None else pickle.dumps(value, 4)
+
+
+def encode(data: bytes) -> str:
+    """As text for the history."""
+    return base64.b85encode(zlib.compress(data, 1)).decode("ascii")
+
+
+def decode(text: str) -> Any:
+    """The value again. Only for what came out of a manifest whose signature holds."""
+    return pickle.loads(zlib.decompress(base64.b85decode(text)))
+
+
+def apply(kind: str, value: Any) -> None:
+    """Put a state back; raises what the library raises."""
+    if kind in KINDS:
+        KINDS[kind][1](value)
+
+
+class HiddenState:
+    """Digest of every kind of hidden state as it was last seen."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, bytes] = {}
+        self.digests: dict[str, str] = {}
+        self.refresh()
+
+    def refresh(self) -> dict[str, tuple[bytes | None, bytes]]:
+        """Look again; returns what changed as kind -> (value before, value now)."""
+        changed = {}
+        for kind in KINDS:
+            data = read(kind)
+            if data is None or data == self.data.get(kind):
+                continue
+            changed[kind] = (self.data.get(kind), data)
+            self.data[kind] = data
+            self.digests[kind] = digest_of(data)
+        return changed

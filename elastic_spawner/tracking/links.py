@@ -1,0 +1,105 @@
+"""Which names share an object or memory, kept up to date from walk to walk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ..objects.walk import Walk
+
+if TYPE_CHECKING:
+    from .tracker import NameState
+
+
+LARGE = 20_000
+
+
+class Links:
+    """An index from object ids and memory ranges to the names that reach them."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, set[str]] = {}
+        self._ids: dict[str, set[int]] = {}
+        self._ranges: dict[str, list[tuple[int, int]]] = {}
+        self._maybe: dict[str, set[str]] = {}
+        self._large: dict[str, set[int]] = {}
+
+    def update(self, name: str, walk: Walk | None) -> None:
+        """Replace what is known of ``name``; None when nothing is (any longer)."""
+        for key in self._ids.pop(name, ()):
+            owners = self._owners.get(key)
+            if owners is not None:
+                owners.discard(name)
+                if not owners:
+                    del self._owners[key]
+        self._ranges.pop(name, None)
+        self._large.pop(name, None)
+        if walk is None:
+            return
+        if len(walk.ids) > LARGE:
+            self._large[name] = walk.ids  # an index of millions of ids would weigh more than what it describes
+        else:
+            self._ids[name] = walk.ids
+            for key in walk.ids:
+                self._owners.setdefault(key, set()).add(name)
+        if walk.ranges:
+            self._ranges[name] = walk.ranges
+        if walk.links:
+            self.maybe(name, walk.links)
+
+    def maybe(self, name: str, others: Iterable[str]) -> None:
+        """Note that ``name`` may share something with each of ``others``."""
+        for other in others:
+            self._maybe.setdefault(name, set()).add(other)
+            self._maybe.setdefault(other, set()).add(name)
+
+    def neighbours(self, name: str) -> set[str]:
+        """Names that share, or may share, something with ``name``."""
+        found = set(self._maybe.get(name, ()))
+        for key in self._ids.get(name, ()):
+            owners = self._owners[key]
+            if len(owners) > 1:
+                found |= owners
+        mine = self._ranges.get(name)
+        if mine:
+            for other, theirs in self._ranges.items():
+                if other not in found and any(a < d and c < b for a, b in mine for c, d in theirs):
+                    found.add(other)
+        found.discard(name)
+        return found
+
+    def closure(self, names: Iterable[str]) -> set[str]:
+        """``names`` and all that hang together with them."""
+        found = set(names)
+        pending = list(found)
+        while pending:
+            new = self.neighbours(pending.pop()) - found
+            found |= new
+            pending += new
+        return found
+
+    def components(self, names: Iterable[str]) -> list[set[str]]:
+        """``names`` grouped by what hangs together."""
+        left = set(names)
+        groups = []
+        while left:
+            group = self.closure([next(iter(left))]) & left
+            left -= group
+            groups.append(group)
+        return groups
+
+    def resolve(self, states: Mapping[str, NameState]) -> None:
+        """Forget the suspicions about names that have been walked in full since; keep what large ones really share."""
+        known = {n for n, s in states.items() if s.walk is not None and not s.walk.links}
+        for name, others in list(self._maybe.items()):
+            left = {o for o in others if not (o in known and name in known)}
+            if left:
+                self._maybe[name] = left
+            else:
+                del self._maybe[name]
+        large = list(self._large.items())
+        self._large.clear()
+        for position, (name, ids) in enumerate(large):
+            shared = self._owners.keys() & ids if len(self._owners) < len(ids) else ids & self._owners.keys()
+            self.maybe(name, {o for key in shared for o in self._owners[key]} - {name})
+            self.maybe(name, (o for o, theirs in large[position + 1 :] if not ids.isdisjoint(theirs)))

@@ -1,0 +1,366 @@
+"""Watches the namespace from cell to cell and writes the history.
+
+Only names that the cell could have touched are compared: those its code can reach, and those linked with them through a
+shared object or buffer. A comparison that would exceed the budget is left out and the name counts as changed: what is not
+known is never taken as unchanged.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..history import CellExecution, FileRead, History, Rerun
+from ..objects.digest import Digest, digest_of
+from ..objects.kinds import ATOMIC
+from ..objects.walk import OverBudget, Walk, Walker
+from . import determinism, magics
+from .accesses import Accesses, of_source
+from .closure import reachable_accesses
+from .effects import Effects
+from .hidden import HiddenState, encode
+from .links import LARGE, Links
+
+BUDGET_NODES = 4000
+BUDGET_BYTES = 8 << 20
+BUDGET_SECONDS = 0.004
+_HASHED_FILE = 4 << 20
+
+_ESCAPES = frozenset({"eval", "exec", "globals", "locals", "vars", "get_ipython", "breakpoint"})
+
+
+@dataclass
+class NameState:
+    """What is known of a name's value since its last walk."""
+
+    key: int
+    """id() of the value. A value that was replaced is seen by the store in the code, so a reused id does not deceive."""
+    walk: Walk | None
+    """None when the value was too large to be walked."""
+    atomic: bool = False
+
+
+@dataclass
+class _Cell:
+    source: str
+    transformed: str
+    execution_count: int | None
+    started: float
+    accesses: Accesses = field(default_factory=Accesses)
+    reads: set[str] = field(default_factory=set)
+    escapes: bool = False
+    reasons: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Tracker:
+    """History of one live namespace. ``names()`` lists the user's names in it."""
+
+    def __init__(self, namespace: dict[str, Any], names: Callable[[], list[str]]) -> None:
+        self.namespace = namespace
+        self.names = names
+        self.history = History()
+        self.states: dict[str, NameState] = {}
+        self.links = Links()
+        self.effects = Effects()
+        self.hidden = HiddenState()
+        self._cell: _Cell | None = None
+        self._unknown: set[str] = set()
+        self._outward: dict[str, Walk] = {}
+
+    # -- one cell
+
+    def begin(self, source: str, transformed: str, execution_count: int | None) -> None:
+        """A cell is about to run."""
+        self.note_untracked()
+        cell = _Cell(source, transformed, execution_count, time.perf_counter())
+        try:
+            self._analyse(cell)
+        except SyntaxError:
+            pass  # the cell will not run either
+        self._cell = cell
+        self.effects.start()
+        cell.started = time.perf_counter()
+
+    def end(self, error: str | None) -> CellExecution | None:
+        """The cell has ended; returns its execution, or None when none had begun."""
+        cell, self._cell = self._cell, None
+        if cell is None:
+            return None
+        cell.seconds = time.perf_counter() - cell.started
+        acts, paths = self.effects.stop()
+        cell.reasons += acts
+        deadline = time.perf_counter() + BUDGET_SECONDS
+        reach = reachable_accesses(self._values(cell.accesses.reads | cell.accesses.writes), self.namespace, cell.accesses)
+        late = reach.reads - cell.accesses.reads
+        cell.reads |= late
+        reach.attributes |= cell.accesses.attributes
+        if _ESCAPES & reach.reads and self._is_escape(reach.reads):
+            cell.escapes = True
+        cell.reasons += determinism.objections(reach, self.namespace)
+        cell.doubts += determinism.doubts(reach)
+        writes, deletes, touched = self._compare(cell, reach, deadline, complete=error is None)
+        reads = {n for n in (self.history.active if cell.escapes else cell.reads) if n in self.history.active}
+        reads |= {n for n in writes | deletes if n in self.history.active and n not in reach.writes}
+        number = self.history.next_number
+        hidden = self._note_hidden()
+        files = tuple(f for f in map(_file, paths) if f is not None)
+        if "" in paths:
+            cell.reasons.append("read more files than are kept in mind")
+        self._judge_use(cell, touched)
+        reasons = tuple(dict.fromkeys(cell.reasons or cell.doubts))
+        rerun = Rerun.FORBIDDEN if cell.reasons else Rerun.DOUBTFUL if cell.doubts else Rerun.SAFE
+        execution = CellExecution(
+            number, cell.source, cell.execution_count, cell.seconds, self.history.snapshots(reads), frozenset(writes),
+            frozenset(deletes), error, rerun, reasons, files, hidden,
+        )  # fmt: skip
+        self.history.add(execution)
+        return execution
+
+    def _analyse(self, cell: _Cell) -> None:
+        """What the cell's code names, before it runs."""
+        assigned: set[str] = set()
+        for statement in of_source(cell.transformed):
+            for call in magics.calls(statement.node):
+                self._magic(cell, call)
+            accesses = statement.accesses
+            cell.accesses.add(accesses)
+            cell.reads |= accesses.reads - assigned
+            if "get_ipython" in accesses.reads and not any(True for _ in magics.calls(statement.node)):
+                cell.escapes = True
+            assigned |= statement.assigns - accesses.reads
+        cell.accesses.reads.discard("get_ipython")
+        before = reachable_accesses(self._values(cell.reads), self.namespace, cell.accesses)
+        cell.reads |= before.reads - cell.accesses.reads
+        cell.accesses.add(before)
+        if self._is_escape(cell.accesses.reads):
+            cell.escapes = True
+
+    def _magic(self, cell: _Cell, call: magics.MagicCall | None) -> None:
+        if call is None:
+            cell.escapes = True
+            cell.reasons.append("called a magic with arguments that cannot be known beforehand")
+        elif call.name in magics.RUNS_CODE:
+            try:
+                for statement in of_source(call.code()):
+                    cell.accesses.add(statement.accesses)
+                    cell.reads |= statement.accesses.reads
+            except SyntaxError:
+                cell.escapes = True
+        elif call.name in magics.ACTS:
+            cell.escapes = True
+            cell.reasons.append(f"ran %{call.name}" if call.name != "system" else "ran a command")
+        elif call.name not in magics.HARMLESS:
+            cell.escapes = True
+            cell.doubts.append(f"ran %{call.name}")
+
+    def _is_escape(self, reads: Iterable[str]) -> bool:
+        import builtins
+
+        return any(
+            name in _ESCAPES and self.namespace.get(name, getattr(builtins, name, None)) is getattr(builtins, name, None)
+            for name in reads
+        )
+
+    def _values(self, names: Iterable[str]) -> list[Any]:
+        return [self.namespace[n] for n in names if n in self.namespace]
+
+    # -- what changed
+
+    def _compare(self, cell: _Cell, reach: Accesses, deadline: float, complete: bool) -> tuple[set[str], set[str], set[str]]:
+        present = self.names()
+        rebound = {n for n in present if n not in self.states or self.states[n].key != id(self.namespace[n])}
+        deletes = {n for n in self.states if n not in self.namespace or n in self._gone(present)}
+        stored = reach.writes & set(present)
+        named = set(present) if cell.escapes else (cell.reads | reach.reads | stored) & set(present)
+        touched = self.links.closure(named | rebound) & set(present)
+        for name in deletes:
+            self.forget(name)
+        writes: set[str] = set()
+        unknown: set[str] = set()
+        for name in sorted(touched, key=lambda n: n not in rebound):
+            before = self.states.get(name)
+            value = self.namespace[name]
+            if before is not None and before.atomic and name not in rebound:
+                # an atomic value cannot change while it is the same object; stored again, it has equal value
+                if name not in stored or type(value) in ATOMIC:
+                    continue
+            state = self.look(name, value, deadline)
+            if state.walk is None:
+                unknown.add(name)
+                writes.add(name)
+            elif name in rebound or before is None or before.walk is None or not before.walk.same(state.walk):
+                writes.add(name)
+        self._link_unknown(unknown, touched)
+        return writes, deletes, touched
+
+    def _gone(self, present: list[str]) -> set[str]:
+        return set(self.states).difference(present)
+
+    def _link_unknown(self, unknown: set[str], touched: set[str]) -> None:
+        """A value that was not walked may share objects with whatever else the cell handled."""
+        others = {n for n in touched if n in self.states and not self.states[n].atomic}
+        for name in unknown:
+            self.links.maybe(name, others - {name})
+
+    def look(self, name: str, value: Any, deadline: float | None) -> NameState:
+        """Walk a value and remember what was found; without a deadline however large it is."""
+        if type(value) in ATOMIC:
+            walk = self._atomic(value, deadline)
+            state = NameState(id(value), walk, atomic=True)
+        elif isinstance(value, types.ModuleType):
+            # by name; its attributes are not the session's to compare
+            state = NameState(id(value), Walk(digest=digest_of(value.__name__.encode()), nodes=1, bytes=50), atomic=True)
+        else:
+            bounded = deadline is not None
+            walker = Walker(
+                namespace=self.namespace,
+                boundary={self.states[n].key: n for n in self._unknown if n != name and n in self.states} if bounded else None,
+                budget_nodes=BUDGET_NODES if bounded else None,
+                budget_bytes=BUDGET_BYTES if bounded else None,
+            )
+            walker.deadline = deadline
+            try:
+                state = NameState(id(value), walker.walk([value]))
+            except OverBudget:
+                state = NameState(id(value), None)
+            except Exception:
+                # the value changes under us (a thread), or its class raises when it is looked at
+                state = NameState(id(value), None)
+        self.states[name] = state
+        (self._unknown.add if state.walk is None else self._unknown.discard)(name)
+        self.links.update(name, state.walk)
+        return state
+
+    @staticmethod
+    def _atomic(value: Any, deadline: float | None) -> Walk | None:
+        if deadline is not None and isinstance(value, (str, bytes)) and len(value) > BUDGET_BYTES:
+            return None
+        digest = Digest()
+        (digest.strings if isinstance(value, (str, bytes)) else digest.atoms)([value])
+        size = len(value) if isinstance(value, (str, bytes)) else 9
+        return Walk(digest=digest.text(), nodes=1, bytes=size)
+
+    def forget(self, name: str) -> None:
+        """The name is gone."""
+        self.states.pop(name, None)
+        self._unknown.discard(name)
+        self.links.update(name, None)
+
+    def _judge_use(self, cell: _Cell, touched: set[str]) -> None:
+        """A file or connection that was there before and moved on has acted on the outside without any event."""
+        for name in touched:
+            state = self.states.get(name)
+            if state is None or state.walk is None:
+                continue
+            if name in self.history.active and state.walk.channels:
+                cell.reasons.append(f"used {name}, a live connection")
+            elif state.walk.outward and name in self.history.active and self._moved(name, state):
+                cell.reasons.append(f"used {name}, which is open to the outside")
+        self._outward = {n: s.walk for n, s in self.states.items() if s.walk is not None and s.walk.outward}
+
+    def _moved(self, name: str, state: NameState) -> bool:
+        before = self._outward.get(name)
+        return state.walk is not None and before is not None and not before.same(state.walk)
+
+    def _note_hidden(self) -> dict[str, str]:
+        """Keep the value before of every kind of hidden state that the cell changed."""
+        out = {}
+        for kind, (before, _now) in self.hidden.refresh().items():
+            if before is not None:
+                key = f"{kind}:{len(self.history.hidden_values)}"
+                text = encode(before)
+                key = next((k for k, v in self.history.hidden_values.items() if v == text), key)
+                self.history.hidden_values[key] = text
+                out[kind] = key
+        return out
+
+    def abandon(self) -> None:
+        """Give up on the present cell after an error of ours; what it bound is found by `note_untracked`."""
+        self._cell = None
+        self.effects.stop()
+
+    def adopt(self, history: History) -> None:
+        """Go on from a restored history; variables that did not come back are deleted in it."""
+        self.history = history
+        for name in list(self.states):
+            self.forget(name)
+        present = set(self.names())
+        for name in present:
+            self.look(name, self.namespace[name], time.perf_counter() + BUDGET_SECONDS)
+        missing = set(history.active) - present
+        if missing:
+            self._add_untracked(set(), missing)
+        unknown = present - history.active.keys()
+        if unknown:
+            self._add_untracked(unknown, set())
+        self.hidden.refresh()
+
+    # -- what happened outside of cells
+
+    def note_untracked(self) -> None:
+        """Give names that were bound outside of any recorded cell an execution of their own, which can't be repeated."""
+        present = self.names()
+        bound = {n for n in present if n not in self.states or self.states[n].key != id(self.namespace[n])}
+        gone = self._gone(present)
+        if bound or gone:
+            deadline = time.perf_counter() + BUDGET_SECONDS
+            for name in gone:
+                self.forget(name)
+            for name in bound:
+                self.look(name, self.namespace[name], deadline)
+            self._add_untracked(bound, gone)
+        self.hidden.refresh()
+
+    def settle(self) -> None:
+        """Walk every value in full: what changed outside of cells is noted, what was unknown becomes known."""
+        self.note_untracked()
+        changed = set()
+        for name in self.names():
+            before = self.states[name].walk
+            state = self.look(name, self.namespace[name], None)
+            if before is not None and state.walk is not None and not before.same(state.walk) and not before.links:
+                changed.add(name)
+        self.links.resolve(self.states)
+        for name, state in self.states.items():
+            if state.walk is not None and len(state.walk.ids) > LARGE:
+                state.walk.ids = set()  # only the digest is still needed
+                self._unknown.add(name)
+        if changed:
+            self._add_untracked(changed, set())
+
+    def _add_untracked(self, writes: set[str], deletes: set[str]) -> None:
+        number = self.history.next_number
+        self.history.add(
+            CellExecution(
+                number, "", None, 0.0, self.history.snapshots(writes), frozenset(writes), frozenset(deletes), None,
+                Rerun.FORBIDDEN, ("changed outside of any cell",),
+            )  # fmt: skip
+        )
+
+
+def _file(path: str) -> FileRead | None:
+    """Describe a file that a cell read, so that a later change of it is noticed."""
+    if not path:
+        return None
+    try:
+        status = os.stat(path)
+        if not os.path.isfile(path):
+            return None
+        return FileRead(path, status.st_size, status.st_mtime_ns, file_digest(path) if status.st_size <= _HASHED_FILE else "")
+    except OSError:
+        return FileRead(path, -1, 0)
+
+
+def file_digest(path: str) -> str:
+    """Digest of a file's content; raises OSError."""
+    digest = Digest()
+    with open(path, "rb") as f:
+        while block := f.read(1 << 20):
+            digest.update(block)
+    return digest.text()
