@@ -1,0 +1,192 @@
+"""Serialising one component: a ladder of picklers, the fastest first.
+
+1. ``pickle``: C pickle, protocol 5, large buffers out of band, with our reductions for what the session itself made.
+2. ``raw``: the same, and instances of the user's classes by their attributes, past their own ``__reduce__`` (for classes
+   whose pickling fails or does not bring back what was there).
+3. ``cloudpickle`` and 4. ``dill``, each with our reductions first, for what is left.
+
+The streams are not for long-term storage by themselves: they name functions of `rebuild`, whose names are part of the
+checkpoint format.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import types
+import typing
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..objects.kinds import has_default_reduce, is_user_class, raw_state
+from ..objects.walk import Walk
+from . import rebuild
+from .reduce_arrays import ArrayReducer
+from .reduce_code import CodeReducer, forget_scopes
+from .reduce_live import LiveReducer
+
+CODECS = ("pickle", "raw", "cloudpickle", "dill")
+OUT_OF_BAND = 1 << 16
+"""Buffers from this size on are kept beside the stream."""
+_PROTOCOL = 5
+
+
+@dataclass
+class Payload:
+    """One component, serialised: the pickle stream and the buffers beside it, in the order of the stream."""
+
+    codec: str
+    stream: bytes
+    buffers: list[Any] = field(default_factory=list)
+
+    @property
+    def bytes(self) -> int:
+        """Size in bytes."""
+        return len(self.stream) + sum(b.nbytes for b in self.buffers)
+
+
+class Reductions:
+    """All our reductions for one stream, decided once for each class."""
+
+    def __init__(self, namespace: dict[str, Any], walks: Sequence[Walk], raw: bool) -> None:
+        self.code = CodeReducer(namespace)
+        self.live = LiveReducer()
+        ranges = [r for w in walks for r in w.ranges]
+        private: set[int] = set().union(*(w.private for w in walks))
+        self.arrays = ArrayReducer(ranges, private)
+        self.raw = raw
+        self._by_class: dict[type, Callable[[Any], Any] | None] = {}
+
+    def __call__(self, obj: Any) -> Any:
+        cls = type(obj)
+        try:
+            chosen = self._by_class[cls]
+        except KeyError:
+            chosen = self._by_class[cls] = self._choose(cls)
+        return NotImplemented if chosen is None else chosen(obj)
+
+    def _choose(self, cls: type) -> Callable[[Any], Any] | None:
+        if issubclass(cls, (type, types.ModuleType)) or cls in _CODE:
+            return self.code.reduce
+        if is_user_class(cls):
+            if self.raw and not has_default_reduce(cls) or self.raw and hasattr(cls, "__setstate__"):
+                return _raw
+            return self._chain if hasattr(cls, "__array_interface__") or hasattr(cls, "readline") else None
+        if cls in _TYPING:
+            return self.code.reduce
+        return self._chain
+
+    def _chain(self, obj: Any) -> Any:
+        for reducer in (self.arrays, self.live):
+            reduced = reducer.reduce(obj)
+            if reduced is not NotImplemented:
+                return reduced
+        return self.code.reduce(obj)
+
+
+_TYPING = frozenset({typing.TypeVar})
+_CODE = frozenset(
+    {types.FunctionType, types.CodeType, types.CellType, staticmethod, classmethod, property, types.MappingProxyType,
+     types.WrapperDescriptorType, types.MethodDescriptorType, types.GetSetDescriptorType}
+)  # fmt: skip
+
+
+def _raw(obj: Any) -> Any:
+    """An instance by what it holds."""
+    cls = type(obj)
+    content: Any = None
+    for base in (dict, list, tuple, set, frozenset, str, int, float, bytes):
+        if issubclass(cls, base):
+            content = base(base.items(obj)) if base is dict else base(base.__iter__(obj)) if base in _ITERABLE else base(obj)
+            break
+    if issubclass(cls, BaseException):
+        content = obj.args
+    return rebuild.raw, (cls, content), raw_state(obj), None, None, rebuild.set_raw
+
+
+_ITERABLE = (list, tuple, set, frozenset)
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: Any, reductions: Reductions, buffer_callback: Callable[[Any], Any] | None) -> None:
+        super().__init__(file, _PROTOCOL, buffer_callback=buffer_callback)
+        self.reducer_override = reductions
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        # what lives in __main__ goes by value; a reference to it would find whatever is there now, or nothing
+        if module == "__main__":
+            raise pickle.UnpicklingError(f"the stream refers to {name} in __main__, which is made anew in each kernel")
+        return super().find_class(module, name)
+
+
+def _cloudpickler(file: Any, reductions: Reductions, buffer_callback: Callable[[Any], Any] | None) -> Any:
+    import cloudpickle
+
+    class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+        def reducer_override(self, obj: Any) -> Any:
+            reduced = reductions(obj)
+            return super().reducer_override(obj) if reduced is NotImplemented else reduced
+
+    return Pickler(file, protocol=_PROTOCOL, buffer_callback=buffer_callback)
+
+
+def _dill_pickler(file: Any, reductions: Reductions, _buffer_callback: Any) -> Any:
+    import dill
+
+    class Pickler(dill.Pickler):  # type: ignore[misc]
+        # the pure-Python pickler that dill builds on asks this first, as C's does
+        def reducer_override(self, obj: Any) -> Any:
+            return reductions(obj)
+
+    # dill accepts a buffer callback and ignores it, so everything stays in the stream
+    return Pickler(file, protocol=4, byref=False, recurse=False)
+
+
+def dump(values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any], codec: str) -> Payload:
+    """Serialise ``values`` jointly with one codec of `CODECS`. Raises whatever the objects raise; RecursionError when too deep."""
+    reductions = Reductions(namespace, walks, raw=codec != "pickle")
+    stream = io.BytesIO()
+    buffers: list[Any] = []
+
+    def aside(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:  # not contiguous
+            return True
+        if raw.nbytes < OUT_OF_BAND:
+            return True
+        buffers.append(raw)
+        return False
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if codec in ("pickle", "raw"):
+                _Pickler(stream, reductions, aside).dump(values)
+            elif codec == "cloudpickle":
+                _cloudpickler(stream, reductions, aside).dump(values)
+            else:
+                _dill_pickler(stream, reductions, None).dump(values)
+    finally:
+        forget_scopes()
+    return Payload(codec, stream.getvalue(), buffers)
+
+
+def load(stream: Any, buffers: Sequence[Any]) -> dict[str, Any]:
+    """The values of a component. Only for bytes whose manifest's signature and whose hashes have been verified.
+
+    ``stream`` is bytes-like; ``buffers`` should be writable, or arrays come back read-only. Raises whatever the objects raise.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = _Unpickler(io.BytesIO(stream), buffers=buffers).load()
+    if not isinstance(values, dict):
+        raise pickle.UnpicklingError("the component is no mapping of names")
+    return values
+
+
+__all__ = ["CODECS", "Payload", "dump", "load"]

@@ -1,0 +1,220 @@
+"""How functions, classes and code of the session are taken apart for pickling.
+
+What a module can be asked for goes by name; what lives in ``__main__`` or in another function goes by value. The globals of
+the user's functions are the live namespace and are never copied: a function finds there what it found before.
+"""
+
+from __future__ import annotations
+
+import abc
+import enum
+import functools
+import gc
+import importlib.util
+import linecache
+import marshal
+import types
+import typing
+from typing import Any
+
+from ..objects.kinds import ENUM_NOISE, importable
+from . import rebuild
+
+_FUNCTION_STATE = (
+    "__qualname__",
+    "__module__",
+    "__doc__",
+    "__defaults__",
+    "__kwdefaults__",
+    "__annotations__",
+    "__type_params__",
+)
+_CLASS_NOISE = frozenset(
+    {"__dict__", "__weakref__", "_abc_impl", "__slotnames__", "__module__", "__qualname__", "__slots__", "__firstlineno__",
+     "__static_attributes__", "__annotations_cache__"}
+)  # fmt: skip
+_ENUM_NOISE = _CLASS_NOISE | ENUM_NOISE
+
+
+class CodeReducer:
+    """Reductions of functions, classes and what they are made of, for one pickle stream."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+        self._sources: dict[str, str | None] = {}
+
+    def reduce(self, obj: Any) -> Any:
+        """A reduction, or NotImplemented for what pickles well by itself."""
+        cls = type(obj)
+        if cls is types.FunctionType:
+            return self._function(obj)
+        if isinstance(obj, type):
+            return self._class(obj)
+        if cls is types.CodeType:
+            return self._code(obj)
+        if cls is types.CellType:
+            return self._cell(obj)
+        if cls is types.ModuleType or isinstance(obj, types.ModuleType):
+            return rebuild.module, (obj.__name__,)
+        if cls is staticmethod or cls is classmethod:
+            return cls, (obj.__func__,)
+        if cls is property:
+            return property, (obj.fget, obj.fset, obj.fdel, obj.__doc__)
+        if isinstance(obj, functools._lru_cache_wrapper):
+            return self._cached(obj)
+        if cls is typing.TypeVar:
+            options = (obj.__bound__, obj.__covariant__, obj.__contravariant__)
+            return rebuild.type_variable, (obj.__name__, obj.__constraints__, *options, obj.__module__)
+        if cls is types.MappingProxyType:
+            return rebuild.mapping_proxy, (dict(obj),)
+        if cls is types.WrapperDescriptorType or cls is types.MethodDescriptorType or cls is types.GetSetDescriptorType:
+            return getattr, (obj.__objclass__, obj.__name__)
+        return NotImplemented
+
+    def _function(self, f: types.FunctionType) -> Any:
+        if importable(f):
+            return NotImplemented
+        state = {k: getattr(f, k) for k in _FUNCTION_STATE if getattr(f, k, None)}
+        if f.__dict__:
+            state["__dict__"] = f.__dict__
+        scope = self._globals(f)
+        return rebuild.function, (f.__code__, scope, f.__name__, f.__closure__), state, None, None, rebuild.set_function
+
+    def _globals(self, f: types.FunctionType) -> Any:
+        if f.__globals__ is self.namespace:
+            return Namespace()
+        module = f.__globals__.get("__name__")
+        if isinstance(module, str) and module != "__main__":
+            import sys
+
+            loaded = sys.modules.get(module)
+            if loaded is not None and vars(loaded) is f.__globals__:
+                return ModuleNamespace(module)
+        # a namespace of its own, as collections.namedtuple makes one
+        f.__globals__.get("__builtins__")
+        return _own_globals(f.__globals__)
+
+    def _code(self, code: types.CodeType) -> Any:
+        filename = code.co_filename
+        if filename not in self._sources:
+            lines = linecache.cache.get(filename)
+            known = lines is not None and len(lines) == 4 and isinstance(lines[2], list)
+            self._sources[filename] = "".join(lines[2]) if known and lines is not None else None  # type: ignore[misc]
+        source = self._sources[filename]
+        magic = importlib.util.MAGIC_NUMBER
+        return rebuild.code, (marshal.dumps(code), magic, code.co_name, code.co_firstlineno, filename, source)
+
+    def _cell(self, cell: types.CellType) -> Any:
+        try:
+            state: tuple[Any, ...] = (cell.cell_contents,)
+        except ValueError:
+            state = ()
+        return rebuild.cell, (), state, None, None, rebuild.set_cell
+
+    def _cached(self, wrapper: Any) -> Any:
+        if importable(wrapper):
+            return NotImplemented
+        parameters = wrapper.cache_parameters()
+        remembered = None
+        if parameters["maxsize"] is None:
+            remembered = next((dict(d) for d in gc.get_referents(wrapper) if type(d) is dict and d is not wrapper.__dict__), None)
+        state = (wrapper.__dict__, remembered)
+        return rebuild.cached, (parameters["maxsize"], parameters["typed"], wrapper.__wrapped__), state, None, None, rebuild.set_cached
+
+    def _class(self, cls: type) -> Any:
+        if cls.__module__ == "builtins" or importable(cls):
+            return _builtin_type(cls)
+        if isinstance(cls, enum.EnumMeta):
+            return self._enumeration(cls)
+        body: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+        for key in ("__orig_bases__", "__parameters__"):  # typing.Generic looks for them while the class is made
+            if key in cls.__dict__:
+                body[key] = cls.__dict__[key]
+        if "__slots__" in cls.__dict__:
+            slots = cls.__dict__["__slots__"]
+            body["__slots__"] = slots if isinstance(slots, str) else tuple(slots)
+        elif "__dict__" not in cls.__dict__ and not any("__dict__" in b.__dict__ for b in cls.__mro__):
+            body["__slots__"] = ()
+        state = {
+            k: v
+            for k, v in cls.__dict__.items()
+            if k not in _CLASS_NOISE and not isinstance(v, (types.MemberDescriptorType, types.GetSetDescriptorType))
+        }
+        if isinstance(cls, abc.ABCMeta):
+            registry = abc._get_dump(cls)[0]  # type: ignore[attr-defined]
+            state["__elastic_registered__"] = [c for c in (r() for r in registry) if c is not None]
+        args = (type(cls), cls.__name__, cls.__bases__, body)
+        return rebuild.skeleton, args, state, None, None, rebuild.set_class
+
+    def _enumeration(self, cls: Any) -> Any:
+        members = {name: member._value_ for name, member in cls.__members__.items()}
+        attributes = {
+            k: v
+            for k, v in cls.__dict__.items()
+            if k not in _ENUM_NOISE and k not in members
+        }
+        noise = {"_value_", "_name_", "__objclass__", "_sort_order_"}
+        own = {n: {k: v for k, v in m.__dict__.items() if k not in noise} for n, m in cls.__members__.items()}
+        args = (type(cls), cls.__name__, cls.__bases__, members, cls.__module__, cls.__qualname__)
+        state = (attributes, {n: v for n, v in own.items() if v})
+        return rebuild.enumeration, args, state, None, None, rebuild.set_enumeration
+
+
+_TYPES_BY_NAME = {
+    id(t): name for name, t in vars(types).items() if isinstance(t, type) and getattr(t, "__module__", "") == "builtins"
+}
+
+
+def _builtin_type(cls: type) -> Any:
+    """Types of the interpreter that ``builtins`` does not name: function, NoneType, ellipsis."""
+    import builtins
+
+    if cls.__module__ == "builtins" and getattr(builtins, cls.__name__, None) is not cls:
+        name = _TYPES_BY_NAME.get(id(cls))
+        if name is not None:
+            return rebuild.attribute, ("types", name)
+        for value in (None, ..., NotImplemented):
+            if cls is type(value):
+                return type, (value,)
+    return NotImplemented
+
+
+_scopes: dict[int, dict[str, Any]] = {}
+
+
+def _own_globals(scope: dict[str, Any]) -> dict[str, Any]:
+    """The namespace without its builtins; one and the same object for one namespace, so that the pickle shares it."""
+    known = _scopes.get(id(scope))
+    if known is None:
+        known = _scopes[id(scope)] = {k: v for k, v in scope.items() if k != "__builtins__"}
+    return known
+
+
+def forget_scopes() -> None:
+    """Drop what was kept for one stream."""
+    _scopes.clear()
+
+
+class Namespace:
+    """Stands for the live namespace in a stream."""
+
+    def __reduce__(self) -> Any:
+        return rebuild.namespace, ()
+
+
+class ModuleNamespace:
+    """Stands for the globals of a module."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> Any:
+        return vars, (_Module(self.name),)
+
+
+class _Module:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> Any:
+        return rebuild.module, (self.name,)

@@ -1,0 +1,173 @@
+"""How objects are taken apart that the standard picklers refuse though they can be made again: locks, files, databases,
+weak references, views, generators of random numbers, singletons of libraries."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import types
+import weakref
+from typing import Any
+
+from ..errors import SaveError
+from ..objects.kinds import has_default_reduce, is_user_class
+from ..objects.live import LockType, RLockType, file_state, rlock_count, sqlite_state
+from . import rebuild
+
+_FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
+_VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
+
+
+class Unsavable(SaveError):
+    """The object cannot be kept; the message says why and speaks to the user."""
+
+
+class LiveReducer:
+    """Reductions of live objects, for one pickle stream."""
+
+    def __init__(self) -> None:
+        self._singletons: dict[str, dict[int, str]] = {}
+
+    def reduce(self, obj: Any) -> Any:
+        """A reduction, or NotImplemented; raises Unsavable."""
+        cls = type(obj)
+        simple = _SIMPLE.get(cls)
+        if simple is not None:
+            return simple(obj)
+        if isinstance(obj, _FILES):
+            return _file(obj)
+        if cls in _VIEWS:
+            return rebuild.view, (_VIEWS[cls], _mapping_of(obj))
+        module = cls.__module__
+        if module.startswith(("IPython.", "ipykernel.")) and hasattr(obj, "user_ns") and hasattr(obj, "run_cell"):
+            return rebuild.shell, ()
+        if module == "sqlite3":
+            return _sqlite(obj)
+        if module == "mmap" or cls.__name__ == "mmap" and module == "builtins":
+            raise Unsavable("it is a memory map of a file")
+        if cls.__name__ == "Generator" and module.startswith("torch"):
+            return rebuild.torch_generator, (str(obj.device), obj.get_state().numpy().tobytes())
+        return self._singleton(obj, cls)
+
+    def _singleton(self, obj: Any, cls: type) -> Any:
+        """An object that its type's module keeps under a name and compares by identity (dataclasses.MISSING)."""
+        if is_user_class(cls) or cls.__module__ == "builtins" or not has_default_reduce(cls):
+            return NotImplemented
+        name = cls.__module__
+        known = self._singletons.get(name)
+        if known is None:
+            module = sys.modules.get(name)
+            contents = vars(module).items() if module is not None else ()
+            known = self._singletons[name] = {
+                id(v): k for k, v in contents if type(v).__module__ == name and not isinstance(v, type)
+            }
+        found = known.get(id(obj))
+        return NotImplemented if found is None else (rebuild.attribute, (name, found))
+
+
+def _file(f: Any) -> Any:
+    name, mode, position, closed, encoding, errors, line_buffering = file_state(f)
+    if f in (sys.stdout, sys.stderr, sys.stdin) or name in ("<stdout>", "<stderr>", "<stdin>"):
+        raise Unsavable("it is one of the kernel's own streams")
+    if not isinstance(name, (str, bytes)):
+        raise Unsavable("it is an open file without a path")
+    if not closed:
+        if position is None:
+            raise Unsavable("it is a pipe, or a file that is being iterated")
+        if f.writable():
+            f.flush()  # what is still in its buffer would be lost with the process
+    if isinstance(name, str) and not name.startswith("/") and not closed:
+        import os
+
+        target = os.readlink(f"/proc/self/fd/{f.fileno()}") if os.path.exists("/proc/self/fd") else os.path.abspath(name)
+        if not os.path.exists(target):
+            raise Unsavable("its file is gone")
+    return rebuild.file, (name, mode, position, closed, encoding, errors, line_buffering)
+
+
+def _sqlite(conn: Any) -> Any:
+    import sqlite3
+
+    if not isinstance(conn, sqlite3.Connection):
+        raise Unsavable("it is half-way through the result of a database query")
+    state = sqlite_state(conn)
+    if state[0] == "closed":
+        raise Unsavable("it is a closed database connection")
+    path, _changes, in_transaction, _version = state
+    if in_transaction and path:
+        raise Unsavable("it has a transaction open: commit it")
+    extra = _functions(conn) - _functions(sqlite3.connect(":memory:"))
+    if extra:
+        raise Unsavable(f"functions were added to it ({', '.join(sorted(extra))})")
+    cursor = sqlite3.Cursor(conn)
+    cursor.row_factory = None
+    schemas = {r[1] for r in cursor.execute("PRAGMA database_list")}
+    if schemas - {"main", "temp"}:
+        raise Unsavable("other databases are attached to it")
+    if "temp" in schemas and cursor.execute("SELECT count(*) FROM sqlite_temp_master").fetchone()[0]:
+        raise Unsavable("it has temporary tables")
+    image: Any = None
+    if not path:
+        image = conn.serialize() if hasattr(conn, "serialize") else "\n".join(conn.iterdump())
+    return rebuild.sqlite, (path, image, conn.isolation_level, conn.row_factory, conn.text_factory)
+
+
+def _functions(conn: Any) -> set[str]:
+    import sqlite3
+
+    cursor = sqlite3.Cursor(conn)
+    cursor.row_factory = None
+    try:
+        return {r[0] for r in cursor.execute("SELECT name FROM pragma_function_list WHERE builtin = 0")}
+    except sqlite3.OperationalError:  # an SQLite that was built without the list
+        return set()
+
+
+def _match(m: re.Match[Any]) -> Any:
+    return rebuild.match, (m.re, m.string, m.start(), m.endpos, m.pos, m.regs)
+
+
+def _mapping_of(view: Any) -> Any:
+    proxy = view.mapping
+    import gc
+
+    return next(r for r in gc.get_referents(proxy) if isinstance(r, dict))
+
+
+def _weak_values(w: Any) -> Any:
+    return rebuild.weak_values, (list(w.items()),)
+
+
+def _memory_view(v: memoryview) -> Any:
+    return rebuild.memory_view, (v.obj if v.nbytes == memoryview(v.obj).nbytes else v.tobytes(), v.format, v.shape)
+
+
+def _text_stream(s: io.StringIO) -> Any:
+    if s.closed:
+        return NotImplemented
+    return rebuild.text_stream, (s.getvalue(), s.tell())
+
+
+def _refuse_generator(_: Any) -> Any:
+    raise Unsavable("it is a generator, half-way through its code")
+
+
+def _refuse_coroutine(_: Any) -> Any:
+    raise Unsavable("it is a coroutine, half-way through its code")
+
+
+_SIMPLE: dict[type, Any] = {
+    LockType: lambda lock: (rebuild.lock, (lock.locked(),)),
+    RLockType: lambda lock: (rebuild.rlock, (rlock_count(lock),)),
+    weakref.ref: lambda r: (rebuild.weak_reference, (r(),)),
+    weakref.WeakValueDictionary: _weak_values,
+    weakref.WeakKeyDictionary: lambda w: (rebuild.weak_keys, (list(w.items()),)),
+    weakref.WeakSet: lambda w: (rebuild.weak_set, (list(w),)),
+    re.Match: _match,
+    memoryview: _memory_view,
+    io.StringIO: _text_stream,
+    types.GeneratorType: _refuse_generator,
+    types.AsyncGeneratorType: _refuse_generator,
+    types.CoroutineType: _refuse_coroutine,
+}

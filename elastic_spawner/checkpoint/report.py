@@ -1,0 +1,97 @@
+"""What a restore brought back, for programs, terminals and notebooks."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from typing import Any
+
+LOADED, RECOMPUTED, LOST = "loaded", "recomputed", "lost"
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one variable."""
+
+    status: str
+    """``loaded``, ``recomputed`` or ``lost``."""
+    reason: str = ""
+    """Why it was recomputed or lost."""
+    cell: int | None = None
+    """The ``n`` of the ``In [n]`` that made it."""
+    verified: bool = False
+    """Whether its fingerprint was compared with the one taken before."""
+    type: str = ""
+
+    def cure(self) -> str:
+        """What the user can do about a lost one."""
+        return f"run In [{self.cell}] again" if self.cell is not None else "make it again"
+
+
+@dataclass
+class RestoreReport:
+    """The outcome of one restore."""
+
+    session: str
+    generation: int
+    created: float
+    variables: dict[str, Fate] = field(default_factory=dict)
+    rerun: list[dict[str, Any]] = field(default_factory=list)
+    """The cells that were run again: {"cell", "source", "seconds", "error"}."""
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    bytes: int = 0
+
+    def names(self, status: str) -> list[str]:
+        """The variables with this status."""
+        return sorted(n for n, f in self.variables.items() if f.status == status)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {
+            "session": self.session,
+            "generation": self.generation,
+            "created": self.created,
+            "variables": {
+                n: {"status": f.status, "reason": f.reason, "cell": f.cell, "verified": f.verified, "type": f.type,
+                    **({"cure": f.cure()} if f.status == LOST else {})}
+                for n, f in sorted(self.variables.items())
+            },  # fmt: skip
+            "rerun": self.rerun,
+            "notes": self.notes,
+            "seconds": self.seconds,
+            "bytes": self.bytes,
+        }
+
+    def headline(self) -> str:
+        """One line."""
+        counts = {s: len(self.names(s)) for s in (LOADED, RECOMPUTED, LOST)}
+        parts = [f"{counts[LOADED]} variables loaded"]
+        if counts[RECOMPUTED]:
+            cells = ", ".join(f"In [{r['cell']}]" for r in self.rerun)
+            parts.append(f"{counts[RECOMPUTED]} recomputed by running {cells} again")
+        if counts[LOST]:
+            parts.append(f"{counts[LOST]} lost")
+        return f"Session restored in {self.seconds.get('total', 0.0):.2f} s: {', '.join(parts)}."
+
+    def __str__(self) -> str:
+        lines = [self.headline()]
+        for name in self.names(LOST):
+            fate = self.variables[name]
+            lines.append(f"  lost: {name} ({fate.type}): {fate.reason}. To have it back, {fate.cure()}.")
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for status, colour in ((LOST, "#b3261e"), (RECOMPUTED, "#8a6100"), (LOADED, "#1b6e3c")):
+            for name in self.names(status):
+                fate = self.variables[name]
+                said = fate.reason + (f". To have it back, {fate.cure()}." if status == LOST else "")
+                cell = f"In [{fate.cell}]" if fate.cell is not None else ""
+                cells = (f"<code>{html.escape(name)}</code>", html.escape(fate.type), f"<b style='color:{colour}'>{status}</b>",
+                         cell, html.escape(said))  # fmt: skip
+                rows.append("<tr>" + "".join(f"<td style='text-align:left'>{c}</td>" for c in cells) + "</tr>")
+        notes = "".join(f"<p>{html.escape(n)}</p>" for n in self.notes)
+        head = "".join(f"<th style='text-align:left'>{h}</th>" for h in ("variable", "type", "status", "made by", "remark"))
+        return f"<p>{html.escape(self.headline())}</p>{notes}<table><tr>{head}</tr>{''.join(rows)}</table>"

@@ -1,0 +1,300 @@
+"""Restoring a session: load what was stored, run again what has to be, compare, and say what became of each variable.
+
+Every variable has three ways, taken in this order: load it, recompute it, report it lost. What cannot be loaded, or is not
+what was saved, goes on to the next way; a wrong value is never bound.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from ..errors import CheckpointError, CheckpointNotFound, CorruptChunk, RestoreError
+from ..history import CellExecution, History, Rerun
+from ..objects.digest import ALGORITHM
+from ..objects.walk import Walker
+from ..planning import Cell, Problem, Variable, requirements
+from . import pickling
+from .report import LOADED, LOST, RECOMPUTED, Fate, RestoreReport
+from .repository import ChunkRef, Repository
+
+VERIFIED_BYTES = 64 << 20
+"""Loaded values above this size are vouched for by the hashes of their chunks alone."""
+
+
+class Stage(Protocol):
+    """The kernel's side of a restore: where cells run and hidden state lives."""
+
+    namespace: dict[str, Any]
+
+    def run(self, cell: CellExecution) -> str | None:
+        """Run a cell again, its output caught; returns the name of the exception type it raised."""
+
+    def set_hidden(self, kind: str, text: str) -> None:
+        """Put one kind of hidden state back; raises what the library raises."""
+
+    def set_attribute(self, name: str, value: Any) -> None:
+        """Set ``module.attribute``."""
+
+    def file_changed(self, file: Any) -> bool:
+        """Whether a file that a cell read is another one now."""
+
+
+FIRST_HIDDEN = ("environment", "search path", "folder", "locale", "interpreter", "warnings")
+
+
+class Restorer:
+    """One restore of one manifest."""
+
+    def __init__(self, repository: Repository, manifest: Mapping[str, Any], stage: Stage) -> None:
+        self.repository, self.manifest, self.stage = repository, manifest, stage
+        self.entries: Mapping[str, Any] = manifest["variables"]
+        self.values: dict[str, Any] = {}
+        self.fates: dict[str, Fate] = {}
+        self.problems: dict[str, str] = {}
+        self.history = History()
+        self.report = RestoreReport(manifest["session"], manifest["generation"], manifest["created"])
+        self._raised: dict[int, str] = {}
+        self._done: set[int] = set()
+
+    def restore(self) -> RestoreReport:
+        """Do it all; never raises for the sake of a single variable."""
+        started = time.perf_counter()
+        self.history = self._load_history()
+        for kind in FIRST_HIDDEN:
+            self._set_hidden(kind, self.manifest["hidden"].get(kind))
+        self._load_components()
+        loaded = time.perf_counter()
+        self._recompute()
+        rerun = time.perf_counter()
+        self._bind()
+        self._finish_hidden()
+        for name, entry in self.entries.items():
+            if name not in self.fates:
+                self._lose(name, self.problems.get(name) or entry["reason"] or "it could not be saved")
+        self.report.variables = self.fates
+        self.report.seconds = {
+            "load": loaded - started,
+            "rerun": rerun - loaded,
+            "total": time.perf_counter() - started,
+        }
+        return self.report
+
+    # -- load
+
+    def _load_history(self) -> History:
+        refs = [ChunkRef.from_json(r) for r in self.manifest["history"]]
+        try:
+            return History.from_json(json.loads(bytes(self.repository.read(refs))))
+        except (CorruptChunk, ValueError, KeyError) as e:
+            self.report.notes.append(f"The record of the cells cannot be read ({e}): nothing can be recomputed.")
+            return History()
+
+    def _load_components(self) -> None:
+        for component in self.manifest["components"]:
+            names = component["names"]
+            try:
+                stream = self._read(component["payload"])
+                buffers = [self._read(refs) for refs in component["buffers"]]
+                values = pickling.load(stream, buffers)
+            except Exception as e:
+                reason = str(e) if isinstance(e, CheckpointError) else f"loading it failed ({type(e).__name__}: {e})"[:300]
+                self.problems.update(dict.fromkeys(names, reason))
+                continue
+            self.report.bytes += component["bytes"]
+            unequal = {n: p for n in names if (p := self._difference(n, values.get(n))) is not None}
+            if unequal:
+                # the others of the component share objects with what is wrong
+                for name in names:
+                    self.problems[name] = unequal.get(name, f"it shares objects with {next(iter(unequal))}, which differs")
+                continue
+            for name in names:
+                self.values[name] = values[name]
+                self.fates[name] = self._fate(name, LOADED, verified=self._comparable(name))
+
+    def _read(self, refs: Iterable[Any]) -> bytearray:
+        return self.repository.read([ChunkRef.from_json(r) for r in refs])
+
+    # -- compare
+
+    def _comparable(self, name: str, recomputed: bool = False) -> bool:
+        entry = self.entries[name]
+        same_python = self.manifest["python"].split(".")[:2] == list(map(str, sys.version_info[:2]))
+        fingerprint: str = entry["fingerprint"]
+        small = recomputed or entry["bytes"] <= VERIFIED_BYTES
+        return small and same_python and fingerprint.startswith(f"{ALGORITHM}:")
+
+    def _difference(self, name: str, value: Any, recomputed: bool = False) -> str | None:
+        """Why the value is not the one that was saved; None when it is, or cannot be compared."""
+        if not self._comparable(name, recomputed):
+            return None
+        try:
+            digest = Walker(namespace=self.stage.namespace).walk([value]).digest
+        except Exception as e:
+            return f"it cannot be looked at ({type(e).__name__}: {e})"[:200]
+        return None if digest == self.entries[name]["fingerprint"] else "it is not the value that was saved"
+
+    # -- recompute
+
+    def _recompute(self) -> None:
+        wanted = {n for n, e in self.entries.items() if e["plan"] == "rerun"} | self.problems.keys()
+        if not wanted:
+            return
+        cells = self._cells_for(wanted)
+        for number in cells:
+            self._run(self.history.cells[number])
+        for name in sorted(wanted):
+            self._take(name)
+
+    def _cells_for(self, wanted: set[str]) -> list[int]:
+        """The cells to run, in order; names that cannot be had are noted as problems."""
+        problem = self._problem()
+        planned = not self.problems
+        if planned and all(math.isfinite(problem.cells[c].seconds) for c in self.manifest["rerun_cells"]):
+            return list(self.manifest["rerun_cells"])
+        cells: set[int] = set()
+        available = set(self.values)
+        for name in sorted(wanted):
+            needed = requirements(problem, {name}, available)
+            if isinstance(needed, tuple):
+                cells.update(needed)
+            else:
+                because = f"{self.problems[name]}; " if name in self.problems else ""
+                self.problems[name] = because + needed.describe(self._label)
+        return sorted(cells)
+
+    def _problem(self) -> Problem:
+        cells = {}
+        for number, cell in self.history.cells.items():
+            changed = next((f.path for f in cell.files if self.stage.file_changed(f)), None)
+            forbidden = cell.rerun is Rerun.FORBIDDEN or changed is not None
+            reason = f"it read {changed}, which has changed since" if changed else "; ".join(cell.reasons)
+            seconds = math.inf if forbidden else cell.seconds
+            cells[number] = Cell(number, seconds, cell.reads, frozenset((n, number) for n in cell.writes), reason)
+        variables = []
+        for name in self.entries:
+            cost = 0.0 if name in self.values else math.inf
+            variables.append(Variable(name, (name, self.history.active.get(name, 0)), cost, cost))
+        return Problem(cells, tuple(variables))
+
+    def _label(self, number: int) -> str:
+        cell = self.history.cells.get(number)
+        return cell.label() if cell is not None else "a cell before the history began"
+
+    def _run(self, cell: CellExecution) -> None:
+        """Run one cell in the scene of its time."""
+        namespace = self.stage.namespace
+        for name, value in self.values.items():
+            if "." not in name and self.history.active.get(name, 0) < cell.number:
+                namespace[name] = value
+        for kind, text in self._hidden_before(cell.number).items():
+            self._set_hidden(kind, text)
+        started = time.perf_counter()
+        raised = self.stage.run(cell)
+        if raised != cell.error:
+            self._raised[cell.number] = (
+                f"running {cell.label()} again raised {raised}" if raised else f"{cell.label()} raised {cell.error} before and did not again"
+            )
+        self._done.add(cell.number)
+        for name in cell.writes:
+            if self.history.active.get(name) == cell.number and name in namespace and name not in self.values:
+                self.values[name] = namespace[name]
+        self.report.rerun.append(
+            {"cell": cell.execution_count, "source": cell.source, "seconds": time.perf_counter() - started, "error": raised}
+        )
+
+    def _take(self, name: str) -> None:
+        """Accept or refuse a recomputed value."""
+        if name in self.fates:
+            return
+        number = self.history.active.get(name)
+        if number not in self._done:
+            self.values.pop(name, None)
+            return
+        problem = self._raised.get(number) if number is not None else None
+        if problem is None and name not in self.values:
+            problem = "running its cell again did not make it"
+        if problem is None:
+            problem = self._difference(name, self.values[name], recomputed=True)
+            if problem is not None:
+                problem = f"recomputing it gave another value than it had ({'; '.join(self._doubts(number)) or 'its cell does not repeat exactly'})"
+        if problem is not None:
+            self.values.pop(name, None)
+            self.problems[name] = f"{self.problems[name]}; {problem}" if name in self.problems else problem
+            return
+        reason = self.problems.pop(name, "") or self.entries[name]["reason"]
+        self.fates[name] = self._fate(name, RECOMPUTED, reason, verified=self._comparable(name, recomputed=True))
+
+    def _doubts(self, number: int | None) -> tuple[str, ...]:
+        cell = self.history.cells.get(number) if number is not None else None
+        return cell.reasons if cell is not None else ()
+
+    # -- hidden state
+
+    def _hidden_before(self, number: int) -> dict[str, str]:
+        """Each kind of hidden state as it was just before the cell ran."""
+        found = {}
+        for later in sorted(n for n in self.history.cells if n >= number):
+            for kind, key in self.history.cells[later].hidden.items():
+                if kind not in found and key in self.history.hidden_values:
+                    found[kind] = self.history.hidden_values[key]
+        for kind, text in self.manifest["hidden"].items():
+            found.setdefault(kind, text)
+        return found
+
+    def _set_hidden(self, kind: str, text: str | None) -> None:
+        if text is None:
+            return
+        try:
+            self.stage.set_hidden(kind, text)
+        except Exception as e:
+            note = f"The state of {kind} could not be put back ({type(e).__name__}: {e})."
+            if note not in self.report.notes:
+                self.report.notes.append(note)
+
+    def _finish_hidden(self) -> None:
+        # last, since loading and re-running may have moved it
+        for kind, text in self.manifest["hidden"].items():
+            self._set_hidden(kind, text)
+
+    # -- bind
+
+    def _bind(self) -> None:
+        namespace = self.stage.namespace
+        made = {n for number in self._done for n in self.history.cells[number].writes}
+        for name in made - self.values.keys():
+            namespace.pop(name, None)
+        for name, value in self.values.items():
+            if name not in self.fates:
+                continue
+            if "." in name:
+                try:
+                    self.stage.set_attribute(name, value)
+                except Exception as e:
+                    self.fates.pop(name)
+                    self.problems[name] = f"it could not be set ({type(e).__name__}: {e})"
+            else:
+                namespace[name] = value
+
+    def _fate(self, name: str, status: str, reason: str = "", verified: bool = False) -> Fate:
+        entry = self.entries[name]
+        return Fate(status, reason, entry["cell"], verified, entry["type"])
+
+    def _lose(self, name: str, reason: str) -> None:
+        self.fates[name] = self._fate(name, LOST, reason)
+
+
+def find(repository: Repository, session: str, generation: int | None = None) -> dict[str, Any]:
+    """The manifest to restore from. Raises CheckpointNotFound, SignatureError, FormatError, RestoreError."""
+    manifest = repository.latest(session) if generation is None else repository.load(session, generation)
+    if manifest is None:
+        raise CheckpointNotFound(f"there is no checkpoint of {session!r} in {repository.store.url}")
+    if manifest.get("kind") != "kernel":
+        raise RestoreError(f"the checkpoint {session!r} is not a kernel's, but of kind {manifest.get('kind')!r}")
+    return manifest
+
+

@@ -1,0 +1,32 @@
+"""What a save is given: the session's history, its values, and what hangs together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..history import History
+from ..objects.walk import Walk
+
+
+@dataclass
+class SessionView:
+    """A session at one moment. The values are the live ones; nothing may run in between."""
+
+    history: History
+    namespace: dict[str, Any]
+    """The live namespace (functions of the session have it as their globals)."""
+    values: Mapping[str, Any]
+    """The user's variables, and what else is to be carried over under names of its own (``module.attribute``)."""
+    walks: Mapping[str, Walk]
+    """The full walk of each value that could be walked."""
+    groups: list[set[str]]
+    """The names of ``values`` by what shares objects or memory."""
+    neighbours: Callable[[str], set[str]]
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    """Hidden state by kind, encoded as text."""
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    """More of the session as plain JSON (input history, magics, ...)."""
+    files_changed: Callable[[Any], bool] = lambda _file: False
+    """Whether a file that a cell read is another one now."""

@@ -1,0 +1,1 @@
+"""The part inside the user's kernel: IPython extension, magics, and the calls that the agent makes."""

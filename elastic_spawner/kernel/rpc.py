@@ -1,0 +1,56 @@
+"""What the agent asks of a kernel, as one function over JSON: it reaches us by silent execute requests only."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from . import session as sessions
+
+
+def call(method: str, params: str = "{}") -> str:
+    """Run ``method`` with JSON parameters; returns ``{"ok": true, "result"}`` or ``{"ok": false, "error": {"type", "message"}}``.
+
+    A request that comes up after its ``not_after`` (seconds since the epoch) is answered with the error ``Expired`` and does
+    nothing: who asked has given up.
+    """
+    try:
+        values = json.loads(params)
+        not_after = values.pop("not_after", None)
+        if not_after is not None and time.time() > not_after:
+            return _error("Expired", "the request waited behind a running cell for too long; nothing was done")
+        handler = _METHODS.get(method)
+        if handler is None:
+            return _error("UnknownMethod", f"{method!r} is none of {', '.join(_METHODS)}")
+        return json.dumps({"ok": True, "result": handler(**values)})
+    except KeyboardInterrupt:
+        return _error("Interrupted", "the request was interrupted; nothing was changed")
+    except Exception as e:
+        return _error(type(e).__name__, str(e))
+
+
+def _error(kind: str, message: str) -> str:
+    return json.dumps({"ok": False, "error": {"type": kind, "message": message}})
+
+
+def _status() -> dict[str, Any]:
+    return sessions.current().status()
+
+
+def _plan() -> dict[str, Any]:
+    summary: dict[str, Any] = sessions.current().prepare().summary()
+    return summary
+
+
+def _checkpoint(url: str, session: str, key: str, deadline_s: float | None = None) -> dict[str, Any]:
+    return sessions.current().checkpoint(url, session, bytes.fromhex(key), deadline_s)
+
+
+def _restore(url: str, session: str, key: str, generation: int | None = None) -> dict[str, Any]:
+    current = sessions.current()
+    report: dict[str, Any] = current.restore(url, session, bytes.fromhex(key), generation).to_dict()
+    return {**report, "execution_count": current.stage.shell.execution_count}
+
+
+_METHODS = {"status": _status, "plan": _plan, "checkpoint": _checkpoint, "restore": _restore}

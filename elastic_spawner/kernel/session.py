@@ -1,0 +1,207 @@
+"""The session of this kernel: watching it, saving it, restoring it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..history import History
+from ..tracking import hidden
+from ..tracking.tracker import Tracker
+from .shell import ShellStage, file_changed
+
+
+class Session:
+    """One per kernel. All methods run in the kernel's main thread, between cells or inside one."""
+
+    def __init__(self, shell: Any) -> None:
+        self.stage = ShellStage(shell)
+        self.tracker = Tracker(self.stage.namespace, self.stage.names)
+        self.last_checkpoint: dict[str, Any] | None = None
+        self.last_restore: Any = None
+        self.warnings: list[str] = []
+        self._paused = 0
+        self._costs: Any = None
+        self._repositories: dict[tuple[str, bytes], Any] = {}
+
+    # -- watching
+
+    def start(self) -> None:
+        """Begin to watch: hook into the shell's events."""
+        self.tracker.effects.install()
+        events = self.stage.shell.events
+        events.register("pre_run_cell", self._before)
+        events.register("post_run_cell", self._after)
+        # IPython's banner picks its tip by the user's own random generator, whenever a client connects
+        if getattr(self.stage.shell, "enable_tip", False):
+            self.stage.shell.enable_tip = False
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        events = self.stage.shell.events
+        events.unregister("pre_run_cell", self._before)
+        events.unregister("post_run_cell", self._after)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Cells that run in between are not the user's."""
+        self._paused += 1
+        try:
+            yield
+        finally:
+            self._paused -= 1
+
+    def _before(self, info: Any) -> None:
+        if self._paused:
+            return
+        try:
+            transformed = getattr(info, "transformed_cell", None) or self.stage.shell.transform_cell(info.raw_cell)
+            count = self.stage.shell.execution_count if info.store_history else None
+            self.tracker.begin(info.raw_cell, transformed, count)
+        except Exception as e:
+            self._fail(e)
+
+    def _after(self, result: Any) -> None:
+        if self._paused:
+            return
+        try:
+            error = result.error_before_exec or result.error_in_exec
+            self.tracker.end(None if error is None else type(error).__name__)
+        except Exception as e:
+            self._fail(e)
+
+    def _fail(self, error: Exception) -> None:
+        """Watching failed: the user's cell must not; what it did counts as unknown."""
+        text = f"A cell could not be watched ({type(error).__name__}: {error}); its variables will be stored, not recomputed."
+        if text not in self.warnings:
+            self.warnings.append(text)
+        self.tracker.abandon()
+
+    # -- saving
+
+    @property
+    def costs(self) -> Any:
+        """The cost model of this session, learning as it goes."""
+        if self._costs is None:
+            from ..planning import CostModel
+
+            self._costs = CostModel()
+        return self._costs
+
+    def view(self) -> Any:
+        """The session as it is now, every value walked in full."""
+        from ..checkpoint.session import SessionView
+
+        tracker = self.tracker
+        tracker.settle()
+        values = {n: self.stage.namespace[n] for n in self.stage.names()}
+        attributes = self.stage.module_attributes()
+        for name, value in attributes.items():
+            tracker.look(name, value, None)
+        values.update(attributes)
+        walks = {n: s.walk for n in values if (s := tracker.states.get(n)) is not None and s.walk is not None}
+        return SessionView(
+            history=tracker.history,
+            namespace=self.stage.namespace,
+            values=values,
+            walks=walks,
+            groups=tracker.links.components(values),
+            neighbours=tracker.links.neighbours,
+            hidden={kind: hidden.encode(data) for kind, data in tracker.hidden.data.items()},
+            extras=self.stage.extras(),
+            files_changed=file_changed,
+        )
+
+    def prepare(self, deadline_s: float | None = None) -> Any:
+        """Plan a save; writes nothing."""
+        from ..checkpoint.save import prepare
+
+        with self.paused():
+            view = self.view()
+            try:
+                return prepare(view, self.costs, deadline_s)
+            finally:
+                for name in view.values:
+                    if "." in name:
+                        self.tracker.forget(name)
+
+    def checkpoint(self, url: str, session: str, key: bytes, deadline_s: float | None = None) -> dict[str, Any]:
+        """Save to a store; returns {"generation", "bytes", "bytes_written", "seconds", "plan"}. Raises SaveError, StoreError."""
+        from ..checkpoint.save import save
+
+        with self.paused():
+            repository = self.repository(url, key)
+            done = save(self.prepare(deadline_s), repository, session, self.costs, deadline_s)
+        self.last_checkpoint = {**done, "url": url, "session": session, "time": time.time()}
+        return done
+
+    def restore(self, url: str, session: str, key: bytes, generation: int | None = None) -> Any:
+        """Restore from a store; returns the RestoreReport. Raises CheckpointError, StoreError, RestoreError."""
+        from ..checkpoint.restore import Restorer, find
+
+        with self.paused():
+            repository = self.repository(url, key)
+            restorer = Restorer(repository, find(repository, session, generation), self.stage)
+            report = restorer.restore()
+            self.stage.set_extras(restorer.manifest["extras"])
+            self._adopt(restorer.history)
+        self.last_restore = report
+        return report
+
+    def _adopt(self, history: History) -> None:
+        """Go on with the restored history; what is not there any more is forgotten."""
+        tracker = self.tracker
+        tracker.adopt(history)
+
+    def repository(self, url: str, key: bytes) -> Any:
+        """The checkpoint repository at a URL, kept open for the next save."""
+        from ..checkpoint.repository import Repository
+        from ..stores import open_store
+
+        known = self._repositories.get((url, key))
+        if known is None:
+            known = self._repositories[url, key] = Repository(open_store(url), key)
+        return known
+
+    def status(self) -> dict[str, Any]:
+        """A summary as plain JSON."""
+        states = self.tracker.states.values()
+        return {
+            "tracking": True,
+            "cells": len(self.tracker.history.cells),
+            "variables": len(self.stage.names()),
+            "bytes": sum(s.walk.bytes for s in states if s.walk is not None),
+            "warnings": list(self.warnings),
+            "last_checkpoint": self.last_checkpoint,
+            "last_restore": None if self.last_restore is None else self.last_restore.to_dict(),
+        }
+
+
+_session: Session | None = None
+
+
+def current() -> Session:
+    """The session of this kernel; raises RuntimeError when the extension is not loaded."""
+    if _session is None:
+        raise RuntimeError("elastic_spawner is not loaded in this kernel: run %load_ext elastic_spawner")
+    return _session
+
+
+def start(shell: Any) -> Session:
+    """Start watching this kernel; once, however often it is called."""
+    global _session
+    if _session is None:
+        session = Session(shell)
+        session.start()
+        _session = session
+    return _session
+
+
+def stop() -> None:
+    """Stop watching."""
+    global _session
+    if _session is not None:
+        _session.stop()
+        _session = None
