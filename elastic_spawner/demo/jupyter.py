@@ -46,12 +46,12 @@ class Server:
 
     def write(self, path: str, content: dict[str, Any]) -> None:
         """Store a notebook under this path on the server. Raises requests.HTTPError."""
-        body = {"type": "notebook", "format": "json", "content": content}
+        body: Any = {"type": "notebook", "format": "json", "content": content}
         self.http.put(f"{self.url}api/contents/{path}", json=body, timeout=30).raise_for_status()
 
     def open_session(self, path: str, kernel_name: str = "python3") -> Kernel:
         """Start a kernel for a notebook, as JupyterLab does when it opens one. Raises requests.HTTPError."""
-        body = {"path": path, "name": path, "type": "notebook", "kernel": {"name": kernel_name}}
+        body: Any = {"path": path, "name": path, "type": "notebook", "kernel": {"name": kernel_name}}
         answer = self.http.post(f"{self.url}api/sessions", json=body, timeout=60)
         answer.raise_for_status()
         session = answer.json()
