@@ -1,0 +1,221 @@
+"""What makes a spawner elastic: it saves at every stop, and moves its server to another size without losing the
+session.
+
+``ElasticSpawnerMixin`` goes in front of a spawner class, and knows nothing about where that one runs its servers. What
+it asks of it: ``start``, ``stop`` and ``poll`` as JupyterHub defines them, ``mem_limit`` and ``cpu_limit`` applied at
+each start, and, where a process or pod can outlive a hub that was killed in the middle of a start, ``running_launch``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextvars import Context
+from typing import Any, cast
+
+from .. import stores
+from ..errors import MigrationError, SizeError
+from ..migration import BusyPolicy, Move, Progress, Size, Step, progress
+from .checkpoints import describe_checkpoint
+from .moves import Mover, driving
+from .moving import ElasticMoving
+from .sizes import format_size, parse_cpus, parse_memory
+
+
+class ElasticSpawnerMixin(ElasticMoving):
+    """Put this in front of a spawner: ``class ElasticKubeSpawner(ElasticSpawnerMixin, KubeSpawner)``."""
+
+    # -- the life of a server ------------------------------------------------------------------------------------------
+
+    async def start(self) -> Any:
+        """Start the server. Its agent restores the last checkpoint, if there is one, and otherwise costs no time."""
+        if self._token_in_use != self.api_token:
+            self._revoke_token(self._token_in_use)
+        self._token_in_use = self.api_token
+        self._unfinished = None
+        if self._granted:
+            self.apply_size(self.bounds.clamp(self._granted))
+        if await self.running_launch() is not None:
+            self.log.warning("%s: removing a server that an earlier hub left behind", self._log_name)
+            await super().stop(now=True)
+        self._launch = secrets.token_hex(8)
+        await self.prepare_start()
+        return await super().start()
+
+    async def stop(self, now: bool = False) -> None:
+        """Save all kernels, whatever the reason of the stop, then stop the server.
+
+        A move under way is cancelled. Cancelled half-way, the server may be running or not.
+        """
+        if await self._cancel_move() and await super().poll() is None:
+            await self._save_before_stop()
+        await super().stop(now=now)
+        self._revoke_token(self._token_in_use)
+        self._token_in_use = ""
+
+    async def poll(self) -> int | None:
+        """Tell whether the server runs. During a move it does, to all but the one who moves it."""
+        if self._mover is not None and driving.get() is self._mover:
+            return await super().poll()
+        if self._unfinished is not None:
+            move, self._unfinished = self._unfinished, None
+            self._mover = Mover(self, move)
+            self._mover.resume()
+            # The hub that has just started decides by this answer whether the server is to be torn down: let it wait.
+            await self._mover.wait()
+        if self.moving:
+            return None
+        return await super().poll()
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Tell the hub's spawn page what is being started and restored."""
+        yield {"progress": 5, "message": f"Starting with {format_size(self.size)}"}
+        if self._last_checkpoint:
+            yield {"progress": 10, "message": f"Restoring {describe_checkpoint(self._last_checkpoint)}"}
+        async for event in super().progress():
+            yield event
+
+    async def delete_forever(self) -> None:
+        """Delete the checkpoints with the user or the named server."""
+        result = super().delete_forever()
+        if result is not None:
+            await result
+        await asyncio.to_thread(_delete_all, self.checkpoint_url)
+        self._last_checkpoint = None
+        self._granted = None
+
+    async def rename(self, old_name: str, new_name: str) -> None:
+        """Refuse when there is a checkpoint: it is signed with a key that belongs to the old name."""
+        if self._last_checkpoint:
+            raise MigrationError(
+                f"the server {old_name!r} has a checkpoint, which cannot follow it to another name: "
+                "make a new server instead"
+            )
+        await super().rename(old_name, new_name)
+
+    # -- moving --------------------------------------------------------------------------------------------------------
+
+    @property
+    def mover(self) -> Mover | None:
+        """The move under way or the last one of this hub process."""
+        return self._mover
+
+    @property
+    def move(self) -> Move | None:
+        """The move under way, or the last one."""
+        return self._mover.move if self._mover else self._unfinished or self._last_move
+
+    def resize(
+        self,
+        memory: object = None,
+        cpus: object = None,
+        on_busy: str | None = None,
+        deadline_s: float | None = None,
+    ) -> Move:
+        """Begin to move the running server to another size; None leaves memory (bytes or ``2G``) or CPUs as they are.
+
+        Returns at once; ``mover`` tells how it goes. Raises SizeError for a size that makes no sense or is out of
+        bounds, and MigrationError when the server cannot be moved now. Nothing is changed then.
+        """
+        size = self.bounds.check(
+            Size(
+                self.size.memory if memory is None else parse_memory(memory),
+                self.size.cpus if cpus is None else parse_cpus(cpus),
+            )
+        )
+        if on_busy not in (None, "refuse", "interrupt"):
+            raise SizeError(f"on_busy is {on_busy!r}: choose refuse or interrupt")
+        if deadline_s is not None and (
+            isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float) or not 0 < deadline_s <= 86400
+        ):
+            raise SizeError(f"deadline_s is {deadline_s!r}: give a number of seconds above 0")
+        if self.moving or self._unfinished is not None:
+            step = self.move.step.value if self.move else "requested"
+            raise MigrationError(f"this server is already being moved (step: {step}): wait for its end, then ask again")
+        if self.pending:
+            raise MigrationError(f"this server is pending {self.pending}: wait for its end, then ask again")
+        if not self.ready:
+            raise MigrationError("this server is not running: start it, then ask again")
+        if size == self.size:
+            raise SizeError(f"this server has {format_size(size)} already: ask for another size")
+        self._launch_before_move = self._launch
+        self._mover = Mover(
+            self,
+            Move(
+                id=secrets.token_hex(6),
+                old=self.size,
+                new=size,
+                deadline_s=float(deadline_s or self.checkpoint_deadline),
+                on_busy=cast(BusyPolicy, on_busy or self.on_busy),
+            ),
+        )
+        self._mover.begin()
+        return self._mover.move
+
+    async def _cancel_move(self) -> bool:
+        """End a move under way; return whether the server is to be saved before it is stopped."""
+        if not self.moving or self._mover is None:
+            return True
+        await self._mover.cancel("the server was asked to stop")
+        move = self._mover.move
+        interrupted = move.interrupted_in
+        # Otherwise its checkpoint is committed, and what runs now (if anything) is on its way down or not restored yet.
+        return move.step is not Step.CANCELLED or interrupted is None or interrupted.before_stop
+
+    async def move_ended(self, move: Move) -> None:
+        """Called once for each move, with its last state."""
+        if move.step is Step.DONE:
+            self._granted = move.new
+            self.apply_size(move.new)
+        elif move.step is Step.UNDONE:
+            self.apply_size(move.old)
+        self.commit_state()
+        if move.step is Step.FAILED and not self.pending:
+            # The hub is told at once rather than at its next poll. Not from within the move, though: poll() tells the
+            # truth to nobody else before this task has ended, and its context must not be passed on.
+            asyncio.get_running_loop().call_later(
+                0.1, lambda: asyncio.ensure_future(self.poll_and_notify()), context=Context()
+            )
+
+    # -- for the control server ----------------------------------------------------------------------------------------
+
+    node: str | None = None
+
+    @property
+    def has_checkpoint(self) -> bool:
+        return self._last_checkpoint is not None
+
+    async def follow_move(self) -> AsyncIterator[Progress]:
+        """Yield the progress of the move under way until its end, or the end of the last one."""
+        if self._mover is not None:
+            async for line in self._mover.follow():
+                yield line
+        elif self.move is not None:
+            yield progress(self.move, time.time())
+        else:
+            yield Progress("idle", "No move was asked for", 0, 0.0, failed=False, done=True)
+
+    def describe(self) -> dict[str, Any]:
+        """What the resize service shows of this server."""
+        move = self.move
+        return {
+            "user": self.user.name,
+            "server": self.name,
+            "ready": bool(self.ready) and not self.moving,
+            "pending": self.pending or ("resize" if self.moving else None),
+            "size": self.size.to_json(),
+            "node": self.node,
+            "url": self.user.server_url(self.name),
+            "last_checkpoint": self._last_checkpoint,
+            "migration": {**progress(move, time.time()).to_json(), **move.to_json(), "step": move.step.value}
+            if move
+            else None,
+        }
+
+
+def _delete_all(url: str) -> None:
+    store = stores.open_store(url)
+    for entry in list(store.list("")):
+        store.delete(entry.key)

@@ -1,0 +1,156 @@
+"""What a move does to a live spawner, action by action; the order is the state machine's."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import Any
+from urllib.parse import urlparse
+
+from ..errors import MigrationError, SizeError
+from ..migration import Running, Save, Size
+from .agent_client import AgentError
+from .checkpoints import failed_restores
+from .saving import ElasticSaving
+from .sizes import format_size
+
+
+class ElasticMoving(ElasticSaving):
+    """The part of ElasticSpawnerMixin that the mover drives."""
+
+    # -- hooks for the kind of machine ---------------------------------------------------------------------------------
+
+    async def prepare_start(self) -> None:
+        """Do what is to be done before each start."""
+
+    async def running_launch(self) -> str | None:
+        """Return which launch runs, or None when none does. Look at the machine itself: a hub that was killed in the
+        middle of a start has left nothing about it in the database."""
+        return self._launch if await super().poll() is None else None
+
+    async def check_room(self, size: Size) -> None:
+        """Raise SizeError when a server of this size cannot be had, or could not hold what this one holds.
+
+        Extend it where the machine's room can be known beforehand.
+        """
+        if size.memory is None or (self.size.memory is not None and size.memory >= self.size.memory):
+            return
+        for kernel in (await self.agent.status()).get("kernels", []):
+            needed = kernel.get("bytes") or 0
+            if needed > size.memory:
+                raise SizeError(
+                    f"the kernel of {kernel.get('path') or kernel['id']} holds {needed / 2**20:,.0f} MiB, which "
+                    f"{format_size(size)} would not hold: ask for more, or delete some of its variables"
+                )
+
+    async def try_resize_in_place(self, size: Size) -> bool:
+        """Give the running server another size without a move; return False where that cannot be done."""
+        return False
+
+    # -- the mover's actions -----------------------------------------------------------------------------------------
+
+    async def really_running(self) -> int | None:
+        """Like poll(), without the pretence of a move."""
+        return await super().poll()
+
+    async def which_runs(self) -> Running:
+        """Find out which server runs after the hub was restarted in the middle of a move."""
+        launch = await self.running_launch()
+        if launch is None:
+            return Running.NONE
+        return Running.BEFORE if launch == self._launch_before_move else Running.LAUNCHED
+
+    async def save_for_move(self, action: Save) -> tuple[int, tuple[str, ...]]:
+        """Commit a checkpoint for a move; return its generation and kernels."""
+        if action.generation is not None and await self._is_going_down(action.unless_fewer_than):
+            self.log.info("%s: the server is going down already; its checkpoint is committed", self._log_name)
+            return action.generation, action.unless_fewer_than
+        report = await self.checkpoint(action.deadline_s, action.on_busy, "resize")
+        return int(report.get("generation") or 0), tuple(kernel["id"] for kernel in report.get("kernels", []))
+
+    async def _is_going_down(self, kernels: tuple[str, ...]) -> bool:
+        try:
+            status = await self.agent.status()
+        except AgentError:
+            return True
+        return not set(kernels) <= {kernel["id"] for kernel in status.get("kernels", [])}
+
+    async def end_server(self, force: bool) -> None:
+        """Stop whatever server runs, without saving it. Raises MigrationError when it goes on running."""
+        if await self.running_launch() is None:
+            return
+        await super().stop(now=force)
+        if await self.running_launch() is not None:
+            raise MigrationError("the server does not end")
+
+    async def launch_server(self, size: Size) -> None:
+        """Start a server of this size in the place of the one that ended, and wait until it answers.
+
+        Raises MigrationError when it ends before it answers.
+        """
+        self.apply_size(size)
+        self._launch = secrets.token_hex(8)
+        if not self.api_token:
+            self.api_token = self._token_in_use
+        self.commit_state()
+        await self.prepare_start()
+        await self._take_address(await asyncio.wait_for(super().start(), self.start_timeout))
+        self.commit_state()
+        await self._wait_until_it_answers()
+
+    async def _take_address(self, url: Any) -> None:
+        """Note where the server is, as JupyterHub does after a start of its own."""
+        if not isinstance(url, str):
+            ip, port = url
+            url = f"{'https' if self.internal_ssl else 'http'}://{f'[{ip}]' if ':' in ip else ip}:{port}"
+        parts = urlparse(url)
+        self.server.proto = parts.scheme
+        self.server.ip = parts.hostname
+        self.server.port = parts.port or (443 if parts.scheme == "https" else 80)
+
+    async def _wait_until_it_answers(self) -> None:
+        # JupyterHub's own wait backs off to five seconds between its looks, which would lengthen every move.
+        deadline = time.monotonic() + self.http_timeout
+        while True:
+            try:
+                await self.agent.status(timeout_s=10)
+                return
+            except AgentError as error:
+                if error.code != "unreachable":
+                    raise
+            status = await super().poll()
+            if status is not None:
+                raise MigrationError(
+                    f"the server ended with exit code {status} before it answered (size: {format_size(self.size)})"
+                )
+            if time.monotonic() > deadline:
+                raise MigrationError(f"the server does not answer after {self.http_timeout} s")
+            await asyncio.sleep(0.1)
+
+    async def route_to_server(self) -> None:
+        """Send the browsers' requests to the server's new address."""
+        proxy = self.user.settings.get("proxy") or self.user.settings["app"].proxy
+        data = {"user": self.user.name, "server_name": self.name}
+        try:
+            # Not proxy.add_user(), which refuses while the hub is still checking its servers after a restart.
+            await asyncio.wait_for(proxy.add_route(self.proxy_spec, self.server.host, data), 20)
+        except Exception as error:
+            # After a restart of the hub the proxy may come up later than we do; the hub then sets all routes itself.
+            self.log.warning("%s: the route could not be changed now: %s", self._log_name, error)
+
+    async def restored(self) -> tuple[str, ...]:
+        """Wait until the kernels are restored; return notes for the one who asked.
+
+        Raises MigrationError when something that was saved is not back because this size is too small for it.
+        """
+        while True:
+            status = await self.agent.status()
+            if status.get("state") != "restoring":
+                break
+            await asyncio.sleep(0.2)
+        report = await self.agent.restore_report()
+        too_small, notes = failed_restores(self._last_checkpoint, report)
+        if too_small:
+            raise MigrationError("; ".join(too_small))
+        return tuple(notes)

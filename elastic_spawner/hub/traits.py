@@ -1,0 +1,140 @@
+"""The settings of the spawners, common to all machines that servers run on. The help texts are the manual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyterhub.traitlets import ByteSpecification
+from traitlets import Bool, Enum, Float, Unicode, default
+from traitlets.config import Configurable
+
+from .keys import SECRET_FILE
+
+if TYPE_CHECKING:  # what the mixin goes in front of
+    from jupyterhub.spawner import Spawner as _Base
+else:
+    _Base = Configurable
+
+
+class ElasticTraits(_Base):
+    """The traits of ElasticSpawnerMixin."""
+
+    # -- where things are ----------------------------------------------------------------------------------------------
+
+    data_dir = Unicode(
+        "elastic_spawner_data",
+        help="""Directory for what elastic_spawner keeps on the hub's machine; relative to the hub's working directory.
+
+        Holds the checkpoints, unless `store_url` says otherwise, and the folder of packages that is lent to user
+        kernels. """,
+    ).tag(config=True)
+
+    store_url = Unicode(
+        help="""Where checkpoints are kept: `file:///directory` or `s3://bucket/prefix?endpoint=...&region=...`.
+
+        Each server gets its own prefix below it. Default: the directory `checkpoints` in `data_dir`.
+        """,
+    ).tag(config=True)
+
+    @default("store_url")
+    def _default_store_url(self) -> str:
+        return (Path(self.data_dir).absolute() / "checkpoints").as_uri()
+
+    secret = Unicode(
+        help="""The secret from which every server's key is derived, best as 64 hexadecimal digits.
+
+        Default: the environment variable ELASTIC_SPAWNER_HUB_SECRET, else the file `secret_file`. Checkpoints written
+        under one secret cannot be read under another.
+        """,
+    ).tag(config=True)
+
+    secret_file = Unicode(
+        SECRET_FILE,
+        help="File with the secret, used when nothing else gives it, and made (readable by the hub only) when missing.",
+    ).tag(config=True)
+
+    # -- sizes ---------------------------------------------------------------------------------------------------------
+
+    min_mem = ByteSpecification("256M", help="The least memory that a resize may ask for, such as `256M`.").tag(
+        config=True
+    )
+    max_mem = ByteSpecification(
+        None, allow_none=True, help="The most memory that a resize may ask for, such as `64G`; None: no bound."
+    ).tag(config=True)
+    min_cpus = Float(0.1, allow_none=True, help="The least number of CPUs that a resize may ask for.").tag(config=True)
+    max_cpus = Float(
+        None, allow_none=True, help="The greatest number of CPUs that a resize may ask for; None: no bound."
+    ).tag(config=True)
+
+    resize_in_place = Bool(
+        False,
+        help="""Whether a running server is given its new size without a move when that is possible.
+
+        Faster, and nothing stops; but what was never saved cannot be restored if the machine goes away meanwhile.
+        """,
+    ).tag(config=True)
+
+    # -- saving and restoring ------------------------------------------------------------------------------------------
+
+    checkpoint_deadline = Float(
+        60.0,
+        min=1.0,
+        help="Seconds in which all kernels of a server have to be saved, when a resize names no other deadline.",
+    ).tag(config=True)
+
+    on_busy = Enum(
+        ["refuse", "interrupt"],
+        "refuse",
+        help="""What a resize does with a cell that is still running at the deadline, when it does not say so itself.
+
+        `refuse`: the resize is refused and the cell goes on. `interrupt`: the cell is interrupted, which is noted in
+        the report, and what there is then is saved. """,
+    ).tag(config=True)
+
+    stop_deadline = Float(
+        60.0,
+        min=1.0,
+        help="Seconds in which all kernels have to be saved when the server is stopped, other than by a resize.",
+    ).tag(config=True)
+
+    stop_on_busy = Enum(
+        ["refuse", "interrupt"],
+        "interrupt",
+        help="""What a plain stop (by an admin, the user, the culler) does with a cell that still runs at the deadline.
+
+        `interrupt`: interrupt it and save what there is. `refuse`: let it run, and do as `on_failed_save` says.
+        """,
+    ).tag(config=True)
+
+    on_failed_save = Enum(
+        ["stop", "retry"],
+        "stop",
+        help="""What a plain stop does when the kernels could not be saved. The checkpoint before stays in any case.
+
+        `stop`: stop all the same, for somebody asked for it, and say so loudly in the log. `retry`: try again for
+        `retry_save_for` seconds before stopping.
+        """,
+    ).tag(config=True)
+
+    retry_save_for = Float(300.0, help="Seconds for which `on_failed_save = 'retry'` tries again.").tag(config=True)
+
+    restore_timeout = Float(
+        600.0,
+        help="""Seconds that a resize waits for the kernels to be restored before it calls itself done.
+
+        The restore goes on after that. Cells that the user runs meanwhile wait for it.
+        """,
+    ).tag(config=True)
+
+    move_stop_timeout = Float(
+        75.0, help="Seconds that a resize waits for the old server to end before it tries by force, or gives up."
+    ).tag(config=True)
+
+    will_resume = Bool(
+        True,
+        help="""Whether browsers that are logged in to a server stay so when it is stopped and started again.
+
+        With True, an open tab reconnects by itself. The server gets a new API token at each start all the same.
+        """,
+    ).tag(config=True)
