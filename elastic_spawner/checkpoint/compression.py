@@ -86,7 +86,11 @@ def decompress(data: bytes, codec: str, size: int) -> bytes:
     library).
     """
     if codec == "zlib":
-        return zlib.decompressobj().decompress(data, size + 1)
+        unpacker = zlib.decompressobj()
+        plain = unpacker.decompress(data, size + 1)
+        if not unpacker.eof:
+            raise DecompressError(f"it does not hold {size} bytes, or its end is missing")
+        return plain
     zstd = _zstd()
     if codec != "zstd":
         raise FormatError(
