@@ -41,10 +41,11 @@ class Probe:
 
 
 class Serialiser:
-    """Serialises values of one namespace; ``walks`` are the full walks of all names."""
+    """Serialises ``values`` of a session with this live ``namespace``; ``walks`` are the full walks of all names."""
 
-    def __init__(self, namespace: dict[str, Any], walks: Mapping[str, Walk]) -> None:
+    def __init__(self, namespace: dict[str, Any], values: Mapping[str, Any], walks: Mapping[str, Walk]) -> None:
         self.namespace = namespace
+        self.values = values
         self.walks = walks
 
     def probe(self, groups: Iterable[Iterable[str]]) -> Probe:
@@ -102,7 +103,7 @@ class Serialiser:
 
     def _dump(self, names: tuple[str, ...], rung: int) -> tuple[pickling.Payload | None, int, str]:
         reason = ""
-        values = {n: self.namespace[n] for n in names}
+        values = {n: self.values[n] for n in names}
         walks = [self.walks[n] for n in names]
         for position in range(rung, len(pickling.CODECS)):
             try:

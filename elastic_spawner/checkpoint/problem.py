@@ -10,8 +10,9 @@ from ..planning import Cell, CostModel, Problem, Variable
 from .components import Probe
 from .session import SessionView
 
-RERUN_SECONDS = 0.01
-"""What a re-run costs beside the cell's own time: setting the scene, compiling, capturing."""
+RERUN_SECONDS = 0.05
+"""What a re-run is taken to cost beside the cell's own time: setting the scene, compiling, comparing; and being the less
+certain of the two ways."""
 _DOUBT_FACTOR, _DOUBT_SECONDS = 20.0, 10.0
 
 
@@ -45,7 +46,7 @@ def build(view: SessionView, probe: Probe, costs: CostModel, alpha: float, deadl
             variables.append(Variable(name, snapshot, math.inf, math.inf, reason))
         else:
             nbytes, codec = sizes[name]
-            variables.append(Variable(name, snapshot, costs.store_seconds(nbytes, codec), costs.load_seconds(nbytes, codec)))
+            variables.append(Variable(name, snapshot, costs.store_seconds(nbytes, codec), costs.load_seconds(nbytes)))
     linked, derived = _bonds(view)
     return Problem(cells, tuple(variables), tuple(linked), tuple(derived), alpha, deadline_s)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import threading
 import types
 import weakref
 from typing import Any
@@ -37,6 +38,9 @@ class LiveReducer:
             return simple(obj)
         if isinstance(obj, _FILES):
             return _file(obj)
+        running = _running(obj)
+        if running is not None:
+            raise Unsavable(running)
         if cls in _VIEWS:
             return rebuild.view, (_VIEWS[cls], _mapping_of(obj))
         module = cls.__module__
@@ -64,6 +68,22 @@ class LiveReducer:
             }
         found = known.get(id(obj))
         return NotImplemented if found is None else (rebuild.attribute, (name, found))
+
+
+def _running(obj: Any) -> str | None:
+    """What is going on behind the object, so that a copy of it would be a lie."""
+    if isinstance(obj, threading.Thread):
+        return "it is a running thread" if obj.is_alive() else None
+    module = type(obj).__module__
+    if module.startswith("subprocess") and hasattr(obj, "returncode") and hasattr(obj, "pid"):
+        return "it is a running process" if obj.returncode is None else None
+    if module.startswith("multiprocessing.") and hasattr(obj, "_popen"):
+        return "it is a process" if obj._popen is not None else None
+    if module.startswith(("concurrent.futures.thread", "concurrent.futures.process", "multiprocessing.pool")):
+        return "it is a pool of workers"
+    if module.startswith(("asyncio.", "_asyncio")) and type(obj).__name__ in ("Task", "_UnixSelectorEventLoop"):
+        return "it is at work in the event loop"
+    return None
 
 
 def _file(f: Any) -> Any:

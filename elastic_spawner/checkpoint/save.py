@@ -81,7 +81,7 @@ class Prepared:
 def prepare(view: SessionView, costs: CostModel, deadline_s: float | None = None) -> Prepared:
     """Make the replication plan. Nothing is written; large values are not even serialised yet."""
     started = time.perf_counter()
-    serialiser = Serialiser(view.namespace, view.walks)
+    serialiser = Serialiser(view.namespace, view.values, view.walks)
     walked = [{n for n in group if n in view.walks} for group in view.groups]
     probe = serialiser.probe(g for g in walked if g)
     probed = time.perf_counter()
@@ -120,8 +120,6 @@ def save(
         total += payload.bytes
         if payload.bytes > 1 << 20:
             costs.observe_write(payload.bytes, time.perf_counter() - began)
-        if not prepared.view.values.keys() & component.names:
-            continue
         component.payload = None  # the bytes are safe: let go of them before the next one
     _check(ends, prepared)
     manifest = _manifest(prepared, repository, entries, stored)

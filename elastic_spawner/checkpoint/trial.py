@@ -13,15 +13,17 @@ import select
 import signal
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..objects.walk import Walker
 from . import pickling
 
-SECONDS = 20.0
-"""How long a whole trial may take."""
+PATIENCE = 2.0
+"""Seconds that loading one component may take, beside what its size explains. A library whose threads did not survive the
+fork (OpenMP) waits for them for ever."""
+_BYTES_PER_SECOND = 20e6
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,20 @@ class Verdict:
     """Digest of each name as it was loaded."""
 
 
-def try_loading(payloads: Sequence[pickling.Payload], namespace: dict[str, Any], seconds: float = SECONDS) -> list[Verdict | None]:
+def try_loading(payloads: Sequence[pickling.Payload], namespace: dict[str, Any]) -> list[Verdict | None]:
     """Load each payload in a forked child; None for those about which the trial told nothing."""
     verdicts: list[Verdict | None] = [None] * len(payloads)
-    if not payloads or not hasattr(os, "fork"):
-        return verdicts
+    start = 0
+    while start < len(payloads) and hasattr(os, "fork"):
+        last = start - 1
+        for index, verdict in _one_child(payloads, start, namespace):
+            verdicts[index], last = verdict, index
+        start = last + 2  # the one after the last answer hung the child, or killed it: go on behind it
+    return verdicts
+
+
+def _one_child(payloads: Sequence[pickling.Payload], start: int, namespace: dict[str, Any]) -> Iterator[tuple[int, Verdict]]:
+    """Fork once and pass on what the child answers, until it stops answering."""
     reader, writer = os.pipe()
     try:
         with warnings.catch_warnings():
@@ -47,17 +58,27 @@ def try_loading(payloads: Sequence[pickling.Payload], namespace: dict[str, Any],
     except OSError:
         os.close(reader)
         os.close(writer)
-        return verdicts
+        return
     if pid == 0:
         try:
             os.close(reader)
-            _child(payloads, namespace, writer)
+            _child(payloads, start, namespace, writer)
         finally:
             os._exit(0)
     os.close(writer)
     try:
-        for index, entry in _lines(reader, time.monotonic() + seconds):
-            verdicts[index] = Verdict(entry["error"], entry["digests"])
+        rest = b""
+        for index in range(start, len(payloads)):
+            deadline = time.monotonic() + PATIENCE + payloads[index].bytes / _BYTES_PER_SECOND
+            while b"\n" not in rest:
+                ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+                data = os.read(reader, 1 << 16) if ready else b""
+                if not data:
+                    return
+                rest += data
+            line, _, rest = rest.partition(b"\n")
+            entry = json.loads(line)
+            yield index, Verdict(entry["error"], entry["digests"])
     finally:
         os.close(reader)
         try:
@@ -68,10 +89,9 @@ def try_loading(payloads: Sequence[pickling.Payload], namespace: dict[str, Any],
             os.waitpid(pid, 0)
         except ChildProcessError:  # the user's own SIGCHLD handler was quicker
             pass
-    return verdicts
 
 
-def _child(payloads: Sequence[pickling.Payload], namespace: dict[str, Any], writer: int) -> None:
+def _child(payloads: Sequence[pickling.Payload], start: int, namespace: dict[str, Any], writer: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -79,29 +99,14 @@ def _child(payloads: Sequence[pickling.Payload], namespace: dict[str, Any], writ
 
     sys.stdout = sys.stderr = open(os.devnull, "w")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    for index, payload in enumerate(payloads):
+    for payload in payloads[start:]:
         try:
             # copies, as the real load gets them: the originals are the session's own memory
             values = pickling.load(payload.stream, [bytearray(b) for b in payload.buffers])
             digests = {n: Walker(namespace=namespace).walk([v]).digest for n, v in values.items()}
-            line = {"index": index, "error": None, "digests": digests}
+            line = {"error": None, "digests": digests}
         except BaseException as e:
-            line = {"index": index, "error": f"{type(e).__name__}: {e}"[:300], "digests": {}}
+            line = {"error": f"{type(e).__name__}: {e}"[:300], "digests": {}}
         data = json.dumps(line).encode() + b"\n"
         while data:
             data = data[os.write(writer, data) :]
-
-
-def _lines(reader: int, deadline: float) -> Any:
-    rest = b""
-    while (left := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([reader], [], [], left)
-        if not ready:
-            return
-        data = os.read(reader, 1 << 16)
-        if not data:
-            return
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            entry = json.loads(line)
-            yield entry["index"], entry

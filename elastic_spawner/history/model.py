@@ -7,6 +7,7 @@ the cell execution that wrote it, so the graph needs no node objects: reads and 
 from __future__ import annotations
 
 import enum
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -114,6 +115,14 @@ class History:
     def snapshots(self, names: Iterable[str]) -> frozenset[Snapshot]:
         """The active snapshots of those of ``names`` that have one."""
         return frozenset((name, self.active[name]) for name in names if name in self.active)
+
+    def keep_hidden(self, kind: str, value: str) -> str:
+        """Keep a value of hidden state; returns the key under which it is in `hidden_values`, the same for equal values."""
+        key = f"{kind}:{zlib.crc32(value.encode()):08x}{len(value):x}"
+        while self.hidden_values.get(key, value) != value:
+            key += "+"
+        self.hidden_values[key] = value
+        return key
 
     def unwrite(self, name: str, number: int, previous: int) -> None:
         """Take back that execution ``number`` wrote ``name``: it was found not to have changed it.

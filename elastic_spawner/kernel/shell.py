@@ -208,4 +208,4 @@ def _is_users_module(name: str, module: types.ModuleType) -> bool:
     if not path or name == "__main__" or name.split(".")[0] == "elastic_spawner":
         return False
     path = os.path.realpath(path)
-    return not (path.startswith(_LIBRARIES) or path.startswith(_OWN) or "site-packages" in path or "dist-packages" in path)
+    return os.path.isfile(path) and not (path.startswith(_LIBRARIES) or path.startswith(_OWN) or "site-packages" in path or "dist-packages" in path)

@@ -59,6 +59,8 @@ class Walk:
     uncertain: bool = False
     """The digest may differ for equal graphs in another process."""
     reaches_namespace: bool = False
+    hides: bool = False
+    """Holds objects whose content cannot be compared: after any use they count as changed."""
 
     def same(self, other: Walk) -> bool:
         """Whether both walks saw the same state."""
@@ -121,6 +123,7 @@ class Walker:
     def opaque(self, obj: Any) -> None:
         """Note an object whose content nobody can tell; what it refers to is still linked with it."""
         name = f"{type(obj).__module__}.{type(obj).__qualname__}"
+        self.found.hides = self.found.uncertain = True
         if is_channel(obj):
             self.found.channels.add(name)
         self.found.opaque[name] = self.found.opaque.get(name, 0) + 1

@@ -65,7 +65,7 @@ class Effects:
         self.acts: dict[str, None] = {}
         self.reads: dict[str, None] = {}
         self._recording = False
-        self._thread = 0
+        self._threads: set[threading.Thread] = set()
         self._own = _own_prefixes()
         self._hook: Callable[[str, tuple[Any, ...]], None] | None = None
 
@@ -92,11 +92,15 @@ class Effects:
     def start(self) -> None:
         """Forget what was noted and begin to record."""
         self.acts, self.reads = {}, {}
+        self._threads = set(threading.enumerate())
         self._recording = True
 
     def stop(self) -> tuple[list[str], list[str]]:
         """Stop recording; returns (acts, paths read)."""
         self._recording = False
+        if not self._threads.issuperset(threading.enumerate()):  # before 3.12 starting one raises no audit event
+            self.note("started a thread")
+        self._threads = set()
         return list(self.acts), list(self.reads)
 
     def note(self, act: str) -> None:

@@ -311,6 +311,24 @@ def read(kind: str) -> bytes | None:
     return None if value is None else pickle.dumps(value, 4)
 
 
+def drawn(kind: str, data: bytes) -> bool:
+    """Whether numbers were drawn from a generator since it was seeded; True when that cannot be told."""
+    if kind != "numpy.random":
+        return True
+    _name, _keys, position, has_gauss, _cached = pickle.loads(data)
+    # 624 after a seed was given, 623 after seeding from the system's entropy
+    return bool(position not in (623, 624) or has_gauss)
+
+
+def first_state(kind: str, _now: bytes) -> bytes | None:
+    """The state that a generator has right after its library was imported, where that is always the same."""
+    torch = sys.modules.get("torch")
+    if kind != "torch.random" or torch is None:
+        return None
+    fresh = torch.Generator().manual_seed(67280421310721)  # torch's default_rng_seed_val
+    return pickle.dumps(bytes(fresh.get_state().numpy()), 4)
+
+
 def encode(data: bytes) -> str:
     """As text for the history."""
     return base64.b85encode(zlib.compress(data, 1)).decode("ascii")

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..history import CellExecution, FileRead, History, Rerun
-from ..objects.digest import Digest, digest_of
+from ..objects.digest import Digest
 from ..objects.kinds import ATOMIC
 from ..objects.walk import OverBudget, Walk, Walker
 from . import determinism, magics
 from .accesses import Accesses, of_source
 from .closure import reachable_accesses
 from .effects import Effects
-from .hidden import HiddenState, encode
+from .hidden import RANDOM, HiddenState, drawn, encode, first_state
 from .links import LARGE, Links
 
 BUDGET_NODES = 4000
@@ -108,7 +108,7 @@ class Tracker:
         reads = {n for n in (self.history.active if cell.escapes else cell.reads) if n in self.history.active}
         reads |= {n for n in writes | deletes if n in self.history.active and n not in reach.writes}
         number = self.history.next_number
-        hidden = self._note_hidden()
+        hidden = self._note_hidden(cell, reach)
         files = tuple(f for f in map(_file, paths) if f is not None)
         if "" in paths:
             cell.reasons.append("read more files than are kept in mind")
@@ -194,7 +194,7 @@ class Tracker:
             if state.walk is None:
                 unknown.add(name)
                 writes.add(name)
-            elif name in rebound or before is None or before.walk is None or not before.walk.same(state.walk):
+            elif name in rebound or before is None or before.walk is None or not before.walk.same(state.walk) or state.walk.hides:
                 writes.add(name)
         self._link_unknown(unknown, touched)
         return writes, deletes, touched
@@ -213,9 +213,6 @@ class Tracker:
         if type(value) in ATOMIC:
             walk = self._atomic(value, deadline)
             state = NameState(id(value), walk, atomic=True)
-        elif isinstance(value, types.ModuleType):
-            # by name; its attributes are not the session's to compare
-            state = NameState(id(value), Walk(digest=digest_of(value.__name__.encode()), nodes=1, bytes=50), atomic=True)
         else:
             bounded = deadline is not None
             walker = Walker(
@@ -226,7 +223,7 @@ class Tracker:
             )
             walker.deadline = deadline
             try:
-                state = NameState(id(value), walker.walk([value]))
+                state = NameState(id(value), walker.walk([value]), atomic=isinstance(value, types.ModuleType))
             except OverBudget:
                 state = NameState(id(value), None)
             except Exception:
@@ -268,16 +265,16 @@ class Tracker:
         before = self._outward.get(name)
         return state.walk is not None and before is not None and not before.same(state.walk)
 
-    def _note_hidden(self) -> dict[str, str]:
+    def _note_hidden(self, cell: _Cell, reach: Accesses) -> dict[str, str]:
         """Keep the value before of every kind of hidden state that the cell changed."""
         out = {}
-        for kind, (before, _now) in self.hidden.refresh().items():
+        for kind, (before, now) in self.hidden.refresh().items():
+            if before is None:
+                before = first_state(kind, now)
             if before is not None:
-                key = f"{kind}:{len(self.history.hidden_values)}"
-                text = encode(before)
-                key = next((k for k, v in self.history.hidden_values.items() if v == text), key)
-                self.history.hidden_values[key] = text
-                out[kind] = key
+                out[kind] = self.history.keep_hidden(kind, encode(before))
+            elif kind in RANDOM and drawn(kind, now) and "seed" not in reach.attributes:
+                cell.reasons.append("drew random numbers in the cell that imported their source")
         return out
 
     def abandon(self) -> None:
