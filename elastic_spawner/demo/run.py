@@ -17,6 +17,9 @@ from .result import Cell, Result
 
 Say = Callable[[str], None]
 
+READING_S = 0.5
+"""Seconds between two cells: a person looks at what came out. The kernel part does then what it has put off."""
+
 
 def read_notebook(path: Path) -> tuple[str, Any]:
     """(file name, notebook). Raises OSError, and ValueError when the file holds no Python notebook."""
@@ -79,6 +82,7 @@ def _run_cells(kernel: Kernel, content: Any, result: Result) -> None:
         reply = kernel.execute(cell.source)
         result.cells.append(Cell(reply.count, cell.source, reply.seconds, reply.status))
         result.count_before = reply.count
+        time.sleep(READING_S)
         if reply.status != "ok" and "raises-exception" not in cell.metadata.get("tags", []):
             raise DemoError(f"cell {reply.count} of the notebook failed before any move:\n{reply.text}")
 
