@@ -219,11 +219,14 @@ class ElasticAgent(LoggingConfigurable):
                 if plan is not None:
                     kernel.restore["timings"]["loaded"] = round(time.monotonic() - began, 3)  # type: ignore[index]
                     await self._restore(kernel, plan, channel, lambda: gate.open(info))
-        except ElasticError as error:
-            kernel.tracked, kernel.problem = kernel.tracked or False, str(error)
-            self.log.warning("the kernel of %s is not tracked: %s", kernel.label, error)
+        except Exception as error:
+            known = isinstance(error, ElasticError)
+            problem = str(error) if known else repr(error)
+            self.log.warning("the kernel of %s is not looked after: %s", kernel.label, problem, exc_info=not known)
+            if not kernel.tracked:
+                kernel.tracked, kernel.problem = False, problem
             if plan is not None and kernel.restoring:
-                self._report(kernel, plan.cause, "failed", str(error))
+                self._report(kernel, plan.cause, "failed", problem)
         finally:
             gate.open(info)
 
@@ -248,7 +251,8 @@ class ElasticAgent(LoggingConfigurable):
             self._report(kernel, plan.cause, "failed", f"{error}; the checkpoint is kept")
         else:
             kernel.generation = result.get("generation", choice.generation)
-            self._report(kernel, plan.cause, "restored", "", notes=choice.notes, **result)
+            told = {**result, "notes": [*choice.notes, *result.get("notes", [])]}
+            self._report(kernel, plan.cause, "restored", "", **told)
         kernel.restore["timings"]["restored"] = round(time.monotonic() - began, 3)  # type: ignore[index]
 
     def address(self, kernel: Kernel) -> dict[str, str]:
@@ -283,7 +287,7 @@ class ElasticAgent(LoggingConfigurable):
 
     def _report(self, kernel: Kernel, cause: str, status: str, reason: str, **more: Any) -> None:
         timings = (kernel.restore or {}).get("timings", {}) if kernel.restoring else {}
-        kernel.restore = {"cause": cause, "status": status, "reason": reason, "notes": [], "timings": timings, **more}
+        kernel.restore = {"notes": [], **more, "cause": cause, "status": status, "reason": reason, "timings": timings}
         if status != "restoring":
             kernel.restore["ended"] = time.monotonic()
             self.log.info("kernel of %s: %s %s", kernel.label, status, reason)

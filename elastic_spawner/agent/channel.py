@@ -27,6 +27,9 @@ from .kernels import Kernel
 USERNAME = "elastic-spawner"
 """Stands in the header of every message of ours, by which they are told from the user's."""
 
+INTERRUPTED = ("Interrupted", "KeyboardInterrupt")
+"""Kinds of failure which say that somebody interrupted the kernel while it was busy for us."""
+
 POLL_SECONDS = 0.5
 """How often a kernel that does not answer is looked at."""
 
@@ -106,7 +109,7 @@ class KernelChannel:
             rpc = "__import__('elastic_spawner.kernel.rpc', fromlist=['call'])"
             return await self._ask(f"{rpc}.call({method!r}, {json.dumps(params)!r})", wait or start)
         except KernelFailure as failure:
-            if failure.kind == "expired":
+            if failure.kind == "Expired":
                 raise KernelBusy(f"the kernel of {self._kernel.label} was busy until the deadline") from None
             raise
 

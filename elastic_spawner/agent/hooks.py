@@ -165,8 +165,12 @@ class KernelHooks:
             except Exception:
                 self._log.debug("unreadable message of kernel %s", kernel_id, exc_info=True)
                 return
-            if ours:  # our looking after a kernel must not keep it from being culled as idle
+            if ours:
+                # Our looking after a kernel must not keep it from being culled as idle. Nor may it pass for busy: to a
+                # busy kernel the server lets a front end connect without making sure that it gets the kernel's output.
                 manager.last_activity, mapping.last_kernel_activity = before
+                if manager.execution_state == "busy":
+                    manager.execution_state = "idle"
             self._listener.on_message(kernel_id, ours, kind, parent.get("msg_type", ""), content)
 
         return record_activity

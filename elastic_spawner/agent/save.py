@@ -16,7 +16,7 @@ from jupyter_core.utils import ensure_async
 
 from elastic_spawner.errors import ElasticError, SaveError, StoreFull
 
-from .channel import KernelBusy, KernelChannel, KernelFailure
+from .channel import INTERRUPTED, KernelBusy, KernelChannel, KernelFailure
 from .deadline import Deadline
 from .kernels import Kernel
 
@@ -157,15 +157,23 @@ class _Save:
                 return Outcome(kernel, "empty", "no cell was run in it", began=time.monotonic())
             async with self._slots:
                 began = time.monotonic()
-                result = await channel.call(
+                result = await self._checkpoint(kernel, channel)
+        kernel.generation, kernel.saved_at = result["generation"], time.time()
+        note = "the cell that was running was interrupted" if interrupted else ""
+        return Outcome(kernel, "interrupted" if interrupted else "saved", note, began, result)
+
+    async def _checkpoint(self, kernel: Kernel, channel: KernelChannel) -> dict[str, Any]:
+        while True:
+            try:
+                return await channel.call(
                     "checkpoint",
                     {**self._agent.address(kernel), "deadline_s": self._deadline.left},
                     start=self._deadline,
                     wait=self._deadline.later(self._agent.save_grace),
                 )
-        kernel.generation, kernel.saved_at = result["generation"], time.time()
-        note = "the cell that was running was interrupted" if interrupted else ""
-        return Outcome(kernel, "interrupted" if interrupted else "saved", note, began, result)
+            except KernelFailure as failure:
+                if failure.kind not in INTERRUPTED or self._deadline.passed:  # else the user wanted to stop a cell
+                    raise
 
     async def _turn(self, kernel: Kernel, channel: KernelChannel) -> tuple[dict[str, Any], bool]:
         """Wait until the kernel has finished what is queued, interrupting it if that is the policy.
@@ -188,7 +196,7 @@ class _Save:
                         f"the cell that runs in {kernel.label} did not stop when it was interrupted"
                     ) from None
             except KernelFailure as failure:
-                if failure.kind != "KeyboardInterrupt":  # else the interrupt came when it was our turn
+                if failure.kind not in INTERRUPTED:  # else the interrupt came when it was our turn
                     raise
 
 

@@ -1,0 +1,94 @@
+"""Kernels that die by themselves."""
+
+from __future__ import annotations
+
+import time
+
+from tests.agent.server import PATIENCE, JupyterServer
+
+DIE = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def die(server: JupyterServer, kernel_id: str) -> None:
+    """Let a kernel die, and wait until the server has noticed."""
+    deaths = server.log.count("died")
+    with server.front_end(kernel_id) as front_end:
+        front_end.send(DIE)
+        end = time.monotonic() + PATIENCE
+        while server.log.count("died") == deaths:
+            assert time.monotonic() < end, server.log
+            time.sleep(0.05)
+
+
+def test_gets_its_values_back_and_it_is_said(server: JupyterServer) -> None:
+    kernel_id = server.open_notebook("a.ipynb")["kernel"]["id"]
+    server.run(kernel_id, "x = 5")
+    assert server.checkpoint().status == 200
+    server.run(kernel_id, "x = 6")
+    die(server, kernel_id)
+    report = server.restored(kernel_id)
+    assert (report["cause"], report["status"], report["generation"]) == ("death", "restored", 1)
+    assert server.run(kernel_id, "x").value == "5"
+    assert server.state(kernel_id)["tracked"]
+    server.run(kernel_id, "x = 7")
+    assert server.checkpoint().body["kernels"][0]["status"] == "saved"
+
+
+def test_without_a_checkpoint_comes_back_empty_and_tracked(server: JupyterServer) -> None:
+    kernel_id = server.open_notebook("a.ipynb")["kernel"]["id"]
+    server.run(kernel_id, "x = 5")
+    die(server, kernel_id)
+    report = server.restored(kernel_id)
+    assert (report["cause"], report["status"]) == ("death", "empty")
+    assert server.run(kernel_id, "'x' in globals()").value == "False"
+    assert server.state(kernel_id)["tracked"]
+
+
+def test_is_not_killed_again_and_again_by_what_killed_it(server: JupyterServer) -> None:
+    kernel_id = server.open_notebook("a.ipynb")["kernel"]["id"]
+    # Dies while this is loaded, as one does that has no longer the memory for what it had.
+    server.run(
+        kernel_id,
+        "class Heavy:\n"
+        "    def __init__(self):\n"
+        "        import os\n"
+        "        self.full = os.urandom(8)\n"
+        "    def __setstate__(self, state):\n"
+        "        import os, signal\n"
+        "        if os.path.exists('deadly'): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        self.__dict__ = state\n"
+        "heavy = Heavy()",
+    )
+    assert server.checkpoint().status == 200
+    (server.home / "deadly").touch()
+    server.kill()
+    server.start()
+    end = time.monotonic() + PATIENCE
+    while (report := server.restored(kernel_id))["cause"] != "death":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert report["status"] == "failed"
+    assert "died while or right after its variables were loaded" in report["reason"]
+    assert server.run(kernel_id, "'heavy' in globals()").value == "False"
+
+
+def test_the_checkpoint_of_a_kernel_that_could_not_be_restored_is_not_replaced_by_nothing(
+    server: JupyterServer,
+) -> None:
+    kernel_id = server.open_notebook("a.ipynb")["kernel"]["id"]
+    server.run(kernel_id, "x = 5")
+    assert server.checkpoint().status == 200
+    server.kill()
+    manifests = server.store / "manifests" / f"kernel-{kernel_id}"
+    manifests.rename(server.root / "away")
+    manifests.write_text("not a folder")
+    server.start()
+    report = server.restored(kernel_id)
+    assert report["status"] == "failed", report
+    saved = server.checkpoint()
+    assert [kernel["status"] for kernel in saved.body["kernels"]] == ["kept"], saved
+    server.kill()
+    manifests.unlink()
+    (server.root / "away").rename(manifests)
+    server.start()
+    assert server.run(kernel_id, "x").value == "5"

@@ -1,0 +1,69 @@
+"""The folder lent to kernels holds our package and what it needs, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elastic_spawner.agent import lib
+from elastic_spawner.agent.lib import PACKAGES, build_lib
+
+
+def test_links_to_the_packages_and_to_nothing_else(tmp_path: Path) -> None:
+    folder = build_lib(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(PACKAGES)
+    assert (folder / "elastic_spawner" / "agent" / "lib.py").samefile(lib.__file__)
+
+
+def test_a_copy_needs_the_installed_packages_no_more(tmp_path: Path) -> None:
+    folder = build_lib(tmp_path, copy=True)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(PACKAGES)
+    assert not any(path.is_symlink() for path in folder.rglob("*"))
+    assert not list(folder.rglob("__pycache__"))
+
+
+def test_is_made_once(tmp_path: Path) -> None:
+    folder = build_lib(tmp_path)
+    before = folder.stat().st_mtime_ns
+    assert build_lib(tmp_path) == folder
+    assert folder.stat().st_mtime_ns == before
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_several_may_make_it_at_once(tmp_path: Path) -> None:
+    found: list[Path] = []
+    threads = [threading.Thread(target=lambda: found.append(build_lib(tmp_path, copy=True))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4 and len(set(found)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [found[0].name]
+
+
+def test_says_which_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lib, "PACKAGES", (*PACKAGES, "no_such_package"))
+    with pytest.raises(ModuleNotFoundError, match="no_such_package is not installed"):
+        build_lib(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_another_environment_gets_our_packages_and_none_of_the_others(
+    tmp_path: Path, foreign_kernel: dict[str, Any], copy: bool
+) -> None:
+    script = (
+        "import sys, json, importlib.util as u\n"
+        f"had = [name for name in {PACKAGES!r} if u.find_spec(name)]\n"
+        f"sys.path.append({str(build_lib(tmp_path, copy=copy))!r})\n"
+        "import elastic_spawner, dill, cloudpickle, networkx\n"
+        "print(json.dumps([had, bool(u.find_spec('jupyter_server'))]))"
+    )
+    python = foreign_kernel["argv"][0]
+    ran = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert json.loads(ran.stdout) == [[], False]
