@@ -13,6 +13,7 @@ from .session import SessionView
 RERUN_SECONDS = 0.05
 """What a re-run is taken to cost beside the cell's own time: setting the scene, compiling, comparing; and being the less
 certain of the two ways."""
+_BUFFERS = 4096
 _DOUBT_FACTOR, _DOUBT_SECONDS = 20.0, 10.0
 
 
@@ -52,7 +53,7 @@ def build(view: SessionView, probe: Probe, costs: CostModel, alpha: float, deadl
 
 
 def _sizes(view: SessionView, probe: Probe) -> dict[str, tuple[int, str]]:
-    """Bytes and codec of each name that can be stored; a component's bytes are shared out among its names."""
+    """Bytes and cost model's codec of each name that can be stored; a component's bytes are shared out among its names."""
     found = {}
     for component in probe.components:
         estimates = {n: view.walks[n].bytes for n in component.names}
@@ -60,7 +61,12 @@ def _sizes(view: SessionView, probe: Probe) -> dict[str, tuple[int, str]]:
         payload = component.payload
         for name, estimate in estimates.items():
             nbytes = estimate if payload is None else round(payload.bytes * estimate / total)
-            found[name] = (nbytes, "pickle" if payload is None else payload.codec)
+            if payload is not None and payload.codec in ("cloudpickle", "dill"):
+                codec = payload.codec
+            else:
+                # many bytes in few objects are buffers, which go out as they are
+                codec = "buffers" if estimate > _BUFFERS * view.walks[name].nodes else "pickle5"
+            found[name] = (nbytes, codec)
     return found
 
 

@@ -130,7 +130,6 @@ class Repository:
         manifests.check_session(session)
         refs = list(references(manifest))
         try:
-            self._chunks.flush()
             while True:
                 generation, safe = self._newest(session)
                 generation += 1
@@ -140,7 +139,7 @@ class Repository:
                         f"{len(gone)} chunks of the new checkpoint are not in {self.store.url} "
                         f"(the first: {gone[0].hash[:12]}): put them again"
                     )
-                self._chunks.flush()  # for what was touched
+                self._chunks.flush()  # also for what was only touched
                 raw = manifests.build(session, generation, time.time(), manifest, self._key)
                 if self.store.create(manifests.manifest_key(session, generation), raw):
                     break

@@ -20,7 +20,8 @@ from .components import Component, Probe, Serialiser
 from .repository import Repository
 from .session import SessionView
 
-ALPHA = 1.0
+ALPHA = 0.1
+"""Restoring weighs more than storing: nobody can work while it lasts, and most of a save is done beforehand."""
 
 
 @dataclass

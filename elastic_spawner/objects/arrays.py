@@ -68,9 +68,10 @@ def numpy_arrays(walker: Walker, members: list[Any]) -> None:
         if plain.dtype.hasobject:
             walker.push(walker.keep(plain.ravel(order="K").tolist() if plain.dtype.names is None else plain.tolist()))
             continue
-        walker.spend(plain.nbytes)
         for block in _blocks(numpy, plain):
-            walker.hash.update(block)
+            walker.feed(block)
+            if walker.found.partial:
+                break
 
 
 def _blocks(numpy: Any, a: Any) -> Any:
@@ -111,9 +112,8 @@ def torch_tensors(walker: Walker, members: list[Any]) -> None:
             if storage.nbytes():
                 start = storage.data_ptr()
                 walker.found.ranges.append((start, start + storage.nbytes()))
-        walker.spend(data.numel() * data.element_size())
         if data.numel():
-            walker.hash.update(data.cpu().contiguous().flatten().view(torch.uint8).numpy())
+            walker.feed(data.cpu().contiguous().flatten().view(torch.uint8).numpy())
 
 
 def private_memory(obj: Any) -> set[int]:

@@ -100,16 +100,13 @@ def buffers(walker: Walker, members: list[Any]) -> None:
             continue
         if not isinstance(b, (bytearray, array)):
             arrays.note_range(walker, view)
-        walker.spend(view.nbytes)
-        walker.hash.update(view if view.c_contiguous else view.tobytes())
+        walker.feed(view if view.c_contiguous else view.tobytes())
 
 
 def pickle_buffers(walker: Walker, members: list[Any]) -> None:
     """pickle.PickleBuffer, as library types hand out for their memory."""
     for b in members:
-        raw = b.raw()
-        walker.spend(raw.nbytes)
-        walker.hash.update(raw)
+        walker.feed(b.raw())
 
 
 def modules(walker: Walker, members: list[Any]) -> None:

@@ -26,6 +26,11 @@ from .kinds import ATOMIC, has_default_reduce, importable, is_immutable, is_user
 from .live import is_channel
 
 
+_FEW = 200
+_SMALL = 1 << 16
+_BLOCK = 1 << 22
+
+
 class OverBudget(Exception):
     """The object is larger than the walk was allowed to see."""
 
@@ -61,10 +66,12 @@ class Walk:
     reaches_namespace: bool = False
     hides: bool = False
     """Holds objects whose content cannot be compared: after any use they count as changed."""
+    partial: bool = False
+    """Large buffers were left out for want of time: what is shared is known, whether it changed is not."""
 
     def same(self, other: Walk) -> bool:
         """Whether both walks saw the same state."""
-        return self.digest == other.digest and self.progress == other.progress
+        return self.digest == other.digest and self.progress == other.progress and not (self.partial or other.partial)
 
 
 _IMMUTABLE = frozenset({tuple, frozenset, range, slice, types.CodeType, types.BuiltinFunctionType, types.ModuleType})
@@ -73,7 +80,8 @@ _IMMUTABLE = frozenset({tuple, frozenset, range, slice, types.CodeType, types.Bu
 class Walker:
     """One walk. ``boundary`` maps ids of large objects to names: they are noted in ``links`` and not entered.
 
-    ``budget_nodes`` and ``budget_bytes`` bound the walk (OverBudget is raised); None means no bound.
+    ``budget_nodes`` bounds the walk (OverBudget is raised). After ``deadline`` (of time.perf_counter) a walk that has met more
+    than a few objects is given up too, and the content of large buffers is left out (``Walk.partial``). None means no bound.
     """
 
     def __init__(
@@ -82,18 +90,16 @@ class Walker:
         namespace: dict[str, Any] | None = None,
         boundary: dict[int, str] | None = None,
         budget_nodes: int | None = None,
-        budget_bytes: int | None = None,
+        deadline: float | None = None,
     ) -> None:
         self.found = Walk()
         self.hash = Digest()
         self.namespace = namespace
         self.boundary = boundary or {}
         self.budget_nodes = budget_nodes if budget_nodes is not None else sys.maxsize
-        self.budget_bytes = budget_bytes if budget_bytes is not None else sys.maxsize
+        self.deadline = deadline
         self.children: list[Any] = []
         self.private = self.found.private
-        self.deadline: float | None = None
-        """time.perf_counter() after which the walk gives up (OverBudget)."""
         self._number: dict[int, int] = {}
         self._keep: list[Any] = []
 
@@ -114,11 +120,26 @@ class Walker:
         self._keep.append(made)
         return made
 
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and perf_counter() > self.deadline
+
+    def feed(self, buffer: Any) -> None:
+        """Hash a contiguous buffer, as far as the deadline allows."""
+        view = memoryview(buffer).cast("B")
+        self.found.bytes += view.nbytes
+        if view.nbytes <= _SMALL:
+            self.hash.update(view)
+            return
+        for start in range(0, view.nbytes, _BLOCK):
+            if self.found.partial or self.late():
+                self.found.partial = True
+                return
+            self.hash.update(view[start : start + _BLOCK])
+
     def spend(self, nbytes: int) -> None:
-        """Account for bytes that are about to be hashed; raises OverBudget."""
+        """Account for bytes that storing the object takes."""
         self.found.bytes += nbytes
-        if self.found.bytes > self.budget_bytes:
-            raise OverBudget
 
     def opaque(self, obj: Any) -> None:
         """Note an object whose content nobody can tell; what it refers to is still linked with it."""
@@ -139,7 +160,7 @@ class Walker:
     def _levels(self, frontier: list[Any]) -> None:
         while frontier:
             self.found.nodes += len(frontier)
-            if self.found.nodes > self.budget_nodes or (self.deadline is not None and perf_counter() > self.deadline):
+            if self.found.nodes > self.budget_nodes or (self.found.nodes > _FEW and self.late()):
                 raise OverBudget
             self.children = []
             kinds = list(map(type, frontier))
@@ -160,8 +181,12 @@ class Walker:
     def _group(self, cls: type, members: list[Any]) -> None:
         if cls in ATOMIC:
             if cls is str or cls is bytes:
-                self.spend(sum(map(len, members)) + 2 * len(members))
-                self.hash.strings(members)
+                total = sum(map(len, members))
+                self.spend(total + 2 * len(members))
+                if total > _SMALL and self.late():
+                    self.found.partial = True
+                else:
+                    self.hash.strings(members)
             else:
                 self.spend(5 * len(members))
                 self.hash.atoms(members)

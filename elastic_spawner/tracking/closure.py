@@ -120,12 +120,10 @@ def _some(values: Any) -> list[Any]:
         return []
     if len(values) <= _ELEMENTS:
         return [v for v in values if type(v) not in ATOMIC]
-    first: dict[type, Any] = {}
     chosen = []
-    for v in values:
-        kind = type(v)
+    for kind in kinds - ATOMIC:
         if kind in (types.FunctionType, types.MethodType):
-            chosen.append(v)
-        elif kind not in ATOMIC and kind not in first:
-            first[kind] = v
-    return chosen + list(first.values())
+            chosen += [v for v in values if type(v) is kind]
+        else:
+            chosen.append(next(v for v in values if type(v) is kind))
+    return chosen

@@ -26,8 +26,9 @@ from .hidden import RANDOM, HiddenState, drawn, encode, first_state
 from .links import LARGE, Links
 
 BUDGET_NODES = 4000
-BUDGET_BYTES = 8 << 20
-BUDGET_SECONDS = 0.004
+BUDGET_SECONDS = 0.003
+BUDGET_SHARE = 0.005
+"""Comparing after a cell may take BUDGET_SECONDS, or this share of the time that the cell itself took."""
 _HASHED_FILE = 4 << 20
 
 _ESCAPES = frozenset({"eval", "exec", "globals", "locals", "vars", "get_ipython", "breakpoint"})
@@ -95,7 +96,7 @@ class Tracker:
         cell.seconds = time.perf_counter() - cell.started
         acts, paths = self.effects.stop()
         cell.reasons += acts
-        deadline = time.perf_counter() + BUDGET_SECONDS
+        deadline = time.perf_counter() + max(BUDGET_SECONDS, BUDGET_SHARE * cell.seconds)
         reach = reachable_accesses(self._values(cell.accesses.reads | cell.accesses.writes), self.namespace, cell.accesses)
         late = reach.reads - cell.accesses.reads
         cell.reads |= late
@@ -211,7 +212,7 @@ class Tracker:
     def look(self, name: str, value: Any, deadline: float | None) -> NameState:
         """Walk a value and remember what was found; without a deadline however large it is."""
         if type(value) in ATOMIC:
-            walk = self._atomic(value, deadline)
+            walk = Walker(deadline=deadline).walk([value])
             state = NameState(id(value), walk, atomic=True)
         else:
             bounded = deadline is not None
@@ -219,9 +220,8 @@ class Tracker:
                 namespace=self.namespace,
                 boundary={self.states[n].key: n for n in self._unknown if n != name and n in self.states} if bounded else None,
                 budget_nodes=BUDGET_NODES if bounded else None,
-                budget_bytes=BUDGET_BYTES if bounded else None,
+                deadline=deadline,
             )
-            walker.deadline = deadline
             try:
                 state = NameState(id(value), walker.walk([value]), atomic=isinstance(value, types.ModuleType))
             except OverBudget:
@@ -233,15 +233,6 @@ class Tracker:
         (self._unknown.add if state.walk is None else self._unknown.discard)(name)
         self.links.update(name, state.walk)
         return state
-
-    @staticmethod
-    def _atomic(value: Any, deadline: float | None) -> Walk | None:
-        if deadline is not None and isinstance(value, (str, bytes)) and len(value) > BUDGET_BYTES:
-            return None
-        digest = Digest()
-        (digest.strings if isinstance(value, (str, bytes)) else digest.atoms)([value])
-        size = len(value) if isinstance(value, (str, bytes)) else 9
-        return Walk(digest=digest.text(), nodes=1, bytes=size)
 
     def forget(self, name: str) -> None:
         """The name is gone."""
@@ -321,7 +312,7 @@ class Tracker:
         for name in self.names():
             before = self.states[name].walk
             state = self.look(name, self.namespace[name], None)
-            if before is not None and state.walk is not None and not before.same(state.walk) and not before.links:
+            if before is not None and state.walk is not None and not (before.partial or before.links or before.same(state.walk)):
                 changed.add(name)
         self.links.resolve(self.states)
         for name, state in self.states.items():
