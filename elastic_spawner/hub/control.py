@@ -11,6 +11,7 @@ import hmac
 import json
 from typing import Any
 
+from jupyterhub import orm
 from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
@@ -19,8 +20,10 @@ from traitlets.config import LoggingConfigurable
 
 from ..errors import MigrationError, SizeError
 from .agent_client import AgentError
+from .describe import describe_active, describe_stopped
 from .keys import SECRET_FILE, HubKeys, load_secret
 from .mixin import ElasticSpawnerMixin
+from .state import STATE
 
 URL_ENV = "ELASTIC_SPAWNER_CONTROL_URL"
 TOKEN_ENV = "ELASTIC_SPAWNER_CONTROL_TOKEN"
@@ -64,14 +67,22 @@ class ControlServer(LoggingConfigurable):
         request = handler.request
         self.log.debug("control: %s %s %i", request.method, request.path, handler.get_status())
 
-    def spawners(self) -> list[ElasticSpawnerMixin]:
-        """All servers that run, are about to, or have a checkpoint, as far as the hub has them in memory."""
-        return [
-            spawner
-            for user in self.app.users.values()
-            for spawner in list(user.spawners.values())
-            if isinstance(spawner, ElasticSpawnerMixin) and (spawner.active or spawner.has_checkpoint)
-        ]
+    def servers(self) -> list[dict[str, Any]]:
+        """Describe all servers that run or are about to, and the stopped ones that have a checkpoint."""
+        servers = []
+        for orm_spawner in self.app.db.query(orm.Spawner):
+            ours = (orm_spawner.state or {}).get(STATE) or {}
+            if orm_spawner.user is None:
+                continue
+            user = self.app.users[orm_spawner.user]
+            # Not user.spawners[name], which would make one for each server that was ever stopped.
+            spawner = dict(user.spawners).get(orm_spawner.name)
+            if isinstance(spawner, ElasticSpawnerMixin) and (spawner.active or spawner.moving):
+                servers.append(describe_active(spawner))
+            elif ours.get("checkpoint"):
+                url = user.server_url(orm_spawner.name)
+                servers.append(describe_stopped(user.name, orm_spawner.name, url, ours))
+        return servers
 
     def spawner(self, user_name: str, server_name: str) -> ElasticSpawnerMixin:
         """Return one server's spawner. Raises 404."""
@@ -159,9 +170,8 @@ class ControlHandler(web.RequestHandler):
 
 class ServersHandler(ControlHandler):
     def get(self) -> None:
-        servers = [spawner.describe() for spawner in self.control.spawners()]
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps(servers))
+        self.finish(json.dumps(self.control.servers()))
 
 
 class PlanHandler(ControlHandler):

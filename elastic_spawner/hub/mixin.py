@@ -182,10 +182,12 @@ class ElasticSpawnerMixin(ElasticMoving):
     # -- for the control server ----------------------------------------------------------------------------------------
 
     node: str | None = None
+    """The name of the machine that the server runs on, where there are several."""
 
     @property
-    def has_checkpoint(self) -> bool:
-        return self._last_checkpoint is not None
+    def last_checkpoint(self) -> dict[str, Any] | None:
+        """What the last committed checkpoint holds, as far as the hub was told."""
+        return self._last_checkpoint
 
     async def follow_move(self) -> AsyncIterator[Progress]:
         """Yield the progress of the move under way until its end, or the end of the last one."""
@@ -196,23 +198,6 @@ class ElasticSpawnerMixin(ElasticMoving):
             yield progress(self.move, time.time())
         else:
             yield Progress("idle", "No move was asked for", 0, 0.0, failed=False, done=True)
-
-    def describe(self) -> dict[str, Any]:
-        """What the resize service shows of this server."""
-        move = self.move
-        return {
-            "user": self.user.name,
-            "server": self.name,
-            "ready": bool(self.ready) and not self.moving,
-            "pending": self.pending or ("resize" if self.moving else None),
-            "size": self.size.to_json(),
-            "node": self.node,
-            "url": self.user.server_url(self.name),
-            "last_checkpoint": self._last_checkpoint,
-            "migration": {**progress(move, time.time()).to_json(), **move.to_json(), "step": move.step.value}
-            if move
-            else None,
-        }
 
 
 def _delete_all(url: str) -> None:

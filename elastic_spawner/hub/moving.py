@@ -144,11 +144,10 @@ class ElasticMoving(ElasticSaving):
 
         Raises MigrationError when something that was saved is not back because this size is too small for it.
         """
-        while True:
-            status = await self.agent.status()
-            if status.get("state") != "restoring":
-                break
-            await asyncio.sleep(0.2)
+        pause = 0.1
+        while (await self.agent.status()).get("state") == "restoring":
+            await asyncio.sleep(pause)
+            pause = min(2.0, pause * 1.3)
         report = await self.agent.restore_report()
         too_small, notes = failed_restores(self._last_checkpoint, report)
         if too_small:

@@ -27,7 +27,8 @@ class ElasticTraits(_Base):
         help="""Directory for what elastic_spawner keeps on the hub's machine; relative to the hub's working directory.
 
         Holds the checkpoints, unless `store_url` says otherwise, and the folder of packages that is lent to user
-        kernels. """,
+        kernels.
+        """,
     ).tag(config=True)
 
     store_url = Unicode(
@@ -89,7 +90,8 @@ class ElasticTraits(_Base):
         help="""What a resize does with a cell that is still running at the deadline, when it does not say so itself.
 
         `refuse`: the resize is refused and the cell goes on. `interrupt`: the cell is interrupted, which is noted in
-        the report, and what there is then is saved. """,
+        the report, and what there is then is saved.
+        """,
     ).tag(config=True)
 
     stop_deadline = Float(
