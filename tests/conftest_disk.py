@@ -21,4 +21,4 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"LOUD: this root may not mount ({done.stderr.strip()}): filling a disk was NOT tested")
     yield where
-    subprocess.run(["umount", str(where)], check=True)
+    subprocess.run(["umount", "--lazy", str(where)], check=True)  # also where a failed test holds a file open

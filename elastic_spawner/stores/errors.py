@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import os
 import shutil
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +82,9 @@ def status_error(status: int, what: str, endpoint: str, detail: str = "") -> Sto
 @contextmanager
 def http_errors(endpoint: str, what: str) -> Iterator[None]:
     """Turn the errors of http.client into ours."""
+    import http.client  # here, for it takes long to import and kernels that save to a directory have no use for it
+    import ssl
+
     try:
         yield
     except ssl.SSLCertVerificationError as error:

@@ -13,7 +13,7 @@ import pytest
 
 from elastic_spawner.checkpoint import ChunkRef, Repository
 from elastic_spawner.errors import CheckpointError, CheckpointNotFound, CorruptChunk, StoreError, StoreFull
-from elastic_spawner.stores import DirectoryStore, PresignedStore, Store
+from elastic_spawner.stores import DirectoryStore, Entry, PresignedStore, Store
 from tests.conftest_s3 import S3Server
 
 KEY = bytes(range(32))
@@ -258,6 +258,23 @@ def test_drop_forgets_a_session(local: Repository) -> None:
     assert local.drop("a") == 2
     assert local.sessions() == []
     assert local.gc(grace_s=0).chunks_deleted == 2
+
+
+@pytest.mark.parametrize("moment", ["chunks/", "manifests/"])
+def test_commit_in_the_middle_of_a_collection(tmp_path: Path, moment: str) -> None:
+    """A generation that comes between any two steps is whole after it, even where no grace protects it."""
+    writer = Repository(DirectoryStore(tmp_path), KEY)
+    writer.commit("a", {"refs": writer.put(b"before")})
+
+    class Interrupted(DirectoryStore):
+        def list(self, prefix: str = "") -> Iterator[Entry]:
+            yield from super().list(prefix)
+            if prefix == moment:
+                writer.commit("b", {"refs": writer.put(os.urandom(1000))})
+
+    Repository(Interrupted(tmp_path), KEY).gc(keep=1, grace_s=0)
+    assert writer.verify("a").ok
+    assert writer.verify("b").ok
 
 
 @pytest.mark.parametrize(("keep", "grace"), [(0, 1.0), (-1, 1.0), (1, -1.0), (1, float("nan"))])
