@@ -12,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elastic_spawner.planning import Problem, mincut, solve
+from elastic_spawner.planning.lineage import Feasibility, Lineage
+from elastic_spawner.planning.network import condense
+from elastic_spawner.planning.preflow import Preflow
 
 from .histories import all_plans, bound, cost, restore_time, restored, store_time, succeeds
 from .histories import problems as sessions
@@ -88,6 +91,19 @@ def test_networkx_finds_the_same_plan(problem: Problem) -> None:
 
 
 @MANY
+@given(sessions(cells=14, names="abcdefghijkl"))
+def test_networkx_leaves_no_path_open(problem: Problem) -> None:
+    """The flow that networkx completes is a maximum one, and is accounted for on both ends."""
+    lineage = Lineage(problem)
+    nodes = condense(lineage, Feasibility(lineage)).nodes
+    preflow = Preflow([node.needs for node in nodes], [node.store + node.load - node.rerun for node in nodes])
+    wanted = sum(preflow.excess) - sum(preflow.deficit)
+    mincut.complete(preflow)
+    assert sum(preflow.excess) - sum(preflow.deficit) == wanted
+    assert preflow.core() == set()
+
+
+@MANY
 @given(sessions(cells=25, names="abcdefghijklmnopqrst"))
 def test_the_cut_of_the_plain_graph_costs_the_same(problem: Problem) -> None:
     """The graph as it is defined, without condensing, gives the same cost."""
@@ -119,9 +135,10 @@ def test_the_cut_of_the_plain_graph_costs_the_same(problem: Problem) -> None:
 @MANY
 @given(sessions(), st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.5, 6.0]))
 def test_a_deadline_is_kept_whenever_it_can_be(problem: Problem, deadline: float) -> None:
-    """The plan is stored in time, or takes the least time there is; restoring it still succeeds."""
+    """The plan is stored in time, or takes the least time there is; what is bound stays together."""
     plan = solve(replace(problem, deadline_s=deadline))
     assert succeeds(problem, plan.stored, plan.recomputed, plan.rerun)
+    assert not any(a in plan.recomputed and b in plan.stored for a, b in bound(problem))
     least = min(store_time(problem, stored) for stored, _, _ in all_plans(problem, plan.lost))
     assert plan.store_seconds <= max(deadline, least) + 1e-6
 

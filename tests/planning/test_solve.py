@@ -136,6 +136,15 @@ def test_time_that_the_hull_leaves_over_is_filled() -> None:
     assert solve(problem(cells, variables, deadline_s=9)).stored == {"b"}
 
 
+def test_filling_stores_what_a_derived_variable_was_built_from() -> None:
+    """There is room for the derived variable, but not for the one that would have to be stored with it."""
+    cells = [cell(1, 50, writes="y"), cell(2, 60, [("y", 1)], "x")]
+    variables = [Variable("x", ("x", 2), 3, 0), Variable("y", ("y", 1), 30, 0)]
+    derived = [("x", "y")]
+    assert solve(problem(cells, variables, derived=derived)).stored == {"x", "y"}
+    assert solve(problem(cells, variables, derived=derived, deadline_s=9)).stored == set()
+
+
 def test_what_must_be_stored_is_stored_after_the_deadline_too() -> None:
     """A deadline never loses a variable: the time to store says that it does not fit."""
     variables = [Variable("a", ("a", 0), 5, 1), Variable("b", ("b", 1), 5, 1)]
