@@ -1,0 +1,7 @@
+"""``python -m elastic_spawner.cli``."""
+
+import sys
+
+from . import main
+
+sys.exit(main())
