@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..objects.kinds import has_default_reduce, is_user_class, raw_state
-from ..objects.walk import Walk
+from ..objects.walk import Walk, collector_paused
 from . import rebuild
 from .reduce_arrays import ArrayReducer
 from .reduce_code import CodeReducer, forget_scopes
@@ -163,7 +163,7 @@ def dump(values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any
         return False
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), collector_paused():
             warnings.simplefilter("ignore")
             if codec in ("pickle", "raw"):
                 _Pickler(stream, reductions, aside).dump(values)
@@ -181,7 +181,7 @@ def load(stream: Any, buffers: Sequence[Any]) -> dict[str, Any]:
 
     ``stream`` is bytes-like; ``buffers`` should be writable, or arrays come back read-only. Raises whatever the objects raise.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), collector_paused():
         warnings.simplefilter("ignore")
         values = _Unpickler(io.BytesIO(stream), buffers=buffers).load()
     if not isinstance(values, dict):

@@ -46,7 +46,9 @@ _CLASS_NOISE = frozenset(
 
 def sequences(walker: Walker, members: list[Any]) -> None:
     """list, tuple, deque: lengths, then the elements."""
-    walker.hash.update(array("q", map(len, members)).tobytes())
+    lengths = array("q", map(len, members))
+    walker.expect(sum(lengths))
+    walker.hash.update(lengths.tobytes())
     walker.push(chain.from_iterable(members))
 
 
@@ -61,7 +63,9 @@ def dicts(walker: Walker, members: list[Any]) -> None:
     if walker.namespace is not None and any(d is walker.namespace for d in members):
         walker.found.reaches_namespace = True
         members = [d for d in members if d is not walker.namespace]
-    walker.hash.update(array("q", map(dict.__len__, members)).tobytes())
+    lengths = array("q", map(dict.__len__, members))
+    walker.expect(2 * sum(lengths))
+    walker.hash.update(lengths.tobytes())
     walker.push(chain.from_iterable(map(dict.keys, members)))
     walker.push(chain.from_iterable(map(dict.values, members)))
 

@@ -14,7 +14,8 @@ import gc
 import sys
 import types
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from time import perf_counter
@@ -29,6 +30,18 @@ from .live import is_channel
 _FEW = 200
 _SMALL = 1 << 16
 _BLOCK = 1 << 22
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No garbage collection meanwhile: with millions of new objects it would come again and again, and find nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class OverBudget(Exception):
@@ -105,7 +118,8 @@ class Walker:
 
     def walk(self, roots: Sequence[Any]) -> Walk:
         """Walk from ``roots``; raises OverBudget."""
-        self._levels(list(roots))
+        with collector_paused():
+            self._levels(list(roots))
         self.found.digest = self.hash.text()
         return self.found
 
@@ -114,6 +128,11 @@ class Walker:
     def push(self, objects: Iterable[Any]) -> None:
         """Walk these in the next level."""
         self.children.extend(objects)
+
+    def expect(self, count: int) -> None:
+        """Say how many objects are about to be pushed; raises OverBudget before they are, when they are too many."""
+        if self.found.nodes + count > self.budget_nodes:
+            raise OverBudget
 
     def keep(self, made: Any) -> Any:
         """Hold an object that was made for the walk until its end, so that its id is nobody else's."""

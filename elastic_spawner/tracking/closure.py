@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Collection
 from typing import Any
 
 from ..objects.kinds import ATOMIC, is_user_class, module_of
@@ -12,14 +13,19 @@ from .accesses import Accesses, of_code
 _ELEMENTS = 500
 _OBJECTS = 5000
 _CONTAINERS = (list, tuple, set, frozenset)
+_SIZED = frozenset({*_CONTAINERS, dict})
 
 
-def reachable_accesses(roots: list[Any], namespace: dict[str, Any], extra: Accesses | None = None) -> Accesses:
+def reachable_accesses(
+    roots: list[Any], namespace: dict[str, Any], extra: Accesses | None = None, searched: set[int] | None = None
+) -> Accesses:
     """Accesses to ``namespace`` by code reachable from ``roots``.
 
     Names found in functions are looked up in turn until nothing new appears. Code of installed libraries is not followed:
-    it cannot name the session's variables, and what it is handed is reachable by itself.
+    it cannot name the session's variables, and what it is handed is reachable by itself. ``searched`` collects the ids of
+    large containers that were searched; those in it are passed over.
     """
+    searched = set() if searched is None else searched
     found = Accesses()
     if extra is not None:
         found.add(extra)
@@ -36,6 +42,10 @@ def reachable_accesses(roots: list[Any], namespace: dict[str, Any], extra: Acces
             seen.add(id(value))
             budget -= 1
             keep.append(value)
+            if type(value) in _SIZED and len(value) > _ELEMENTS:
+                if id(value) in searched:
+                    continue
+                searched.add(id(value))
             pending += _inside(value, namespace, found)
         new = found.reads - names_done
         names_done |= new
@@ -75,7 +85,8 @@ def _inside(value: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]
     if isinstance(value, dict):
         inside += _some(dict.values(value))
     elif isinstance(value, (list, tuple)):
-        inside += _some(list(value) if isinstance(value, tuple) else list.__iter__(value))
+        base = list if isinstance(value, list) else tuple
+        inside += _some(list(base.__iter__(value)))
     try:
         attributes = object.__getattribute__(value, "__dict__")
     except AttributeError:
@@ -112,9 +123,8 @@ def _generator(g: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]:
     return list(frame.f_locals.values())
 
 
-def _some(values: Any) -> list[Any]:
+def _some(values: Collection[Any]) -> list[Any]:
     """Elements that may carry code: all of a small container; of a large one the functions, and one of each other type."""
-    values = list(values)
     kinds = set(map(type, values))
     if kinds <= ATOMIC:
         return []

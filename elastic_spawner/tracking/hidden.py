@@ -12,10 +12,8 @@ import pickle
 import random
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
-
-from ..objects.digest import digest_of
 
 Reader = Callable[[], Any]
 Writer = Callable[[Any], None]
@@ -346,21 +344,19 @@ def apply(kind: str, value: Any) -> None:
 
 
 class HiddenState:
-    """Digest of every kind of hidden state as it was last seen."""
+    """Every kind of hidden state as it was last seen."""
 
     def __init__(self) -> None:
         self.data: dict[str, bytes] = {}
-        self.digests: dict[str, str] = {}
         self.refresh()
 
-    def refresh(self) -> dict[str, tuple[bytes | None, bytes]]:
+    def refresh(self, kinds: Iterable[str] = tuple(KINDS)) -> dict[str, tuple[bytes | None, bytes]]:
         """Look again; returns what changed as kind -> (value before, value now)."""
         changed = {}
-        for kind in KINDS:
+        for kind in kinds:
             data = read(kind)
             if data is None or data == self.data.get(kind):
                 continue
             changed[kind] = (self.data.get(kind), data)
             self.data[kind] = data
-            self.digests[kind] = digest_of(data)
         return changed

@@ -56,6 +56,8 @@ class _Cell:
     escapes: bool = False
     reasons: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    searched: set[int] = field(default_factory=set)
+    """Ids of large containers that were searched for code already."""
     seconds: float = 0.0
 
 
@@ -97,7 +99,9 @@ class Tracker:
         acts, paths = self.effects.stop()
         cell.reasons += acts
         deadline = time.perf_counter() + max(BUDGET_SECONDS, BUDGET_SHARE * cell.seconds)
-        reach = reachable_accesses(self._values(cell.accesses.reads | cell.accesses.writes), self.namespace, cell.accesses)
+        reach = reachable_accesses(
+            self._values(cell.accesses.reads | cell.accesses.writes), self.namespace, cell.accesses, cell.searched
+        )
         late = reach.reads - cell.accesses.reads
         cell.reads |= late
         reach.attributes |= cell.accesses.attributes
@@ -136,7 +140,7 @@ class Tracker:
                 cell.escapes = True
             assigned |= statement.assigns - accesses.reads
         cell.accesses.reads.discard("get_ipython")
-        before = reachable_accesses(self._values(cell.reads), self.namespace, cell.accesses)
+        before = reachable_accesses(self._values(cell.reads), self.namespace, cell.accesses, cell.searched)
         cell.reads |= before.reads - cell.accesses.reads
         cell.accesses.add(before)
         if self._is_escape(cell.accesses.reads):
@@ -176,7 +180,7 @@ class Tracker:
     def _compare(self, cell: _Cell, reach: Accesses, deadline: float, complete: bool) -> tuple[set[str], set[str], set[str]]:
         present = self.names()
         rebound = {n for n in present if n not in self.states or self.states[n].key != id(self.namespace[n])}
-        deletes = {n for n in self.states if n not in self.namespace or n in self._gone(present)}
+        deletes = self._gone(present)
         stored = reach.writes & set(present)
         named = set(present) if cell.escapes else (cell.reads | reach.reads | stored) & set(present)
         touched = self.links.closure(named | rebound) & set(present)
@@ -303,7 +307,9 @@ class Tracker:
             for name in bound:
                 self.look(name, self.namespace[name], deadline)
             self._add_untracked(bound, gone)
-        self.hidden.refresh()
+        # generators of random numbers are what moves between cells (a front end that connects, a widget); a change of
+        # the rest is seen after the next cell, and taken for its own
+        self.hidden.refresh(RANDOM)
 
     def settle(self) -> None:
         """Walk every value in full: what changed outside of cells is noted, what was unknown becomes known."""
@@ -314,6 +320,7 @@ class Tracker:
             state = self.look(name, self.namespace[name], None)
             if before is not None and state.walk is not None and not (before.partial or before.links or before.same(state.walk)):
                 changed.add(name)
+        self.hidden.refresh()
         self.links.resolve(self.states)
         for name, state in self.states.items():
             if state.walk is not None and len(state.walk.ids) > LARGE:
