@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import Any
 
-from jupyter_core.utils import ensure_async
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Float, Integer
 from traitlets.config.configurable import LoggingConfigurable
 
 from elastic_spawner.checkpoint.repository import Repository
-from elastic_spawner.errors import ElasticError
 from elastic_spawner.stores import open_store
 
 from .boot import bring_back, bring_back_later
-from .channel import KernelChannel, KernelFailure, new_context
-from .deadline import Deadline
+from .channel import new_context
 from .handlers import handlers
-from .hooks import Gate, KernelHooks
+from .hooks import KernelHooks
 from .kernels import Kernel, kernel_language
-from .manifest import Choice, KernelEntry, SessionEntry, choose_generation
+from .manifest import Choice, KernelEntry, SessionEntry
+from .preparation import Preparation, RestorePlan
 from .roster import Roster
-from .threads import in_thread
-
-
-@dataclass(frozen=True)
-class RestorePlan:
-    """What is to be brought back into a kernel once it runs."""
-
-    cause: str
-    """`boot`: the server was started; `death`: the kernel's process ended by itself."""
-    choice: Awaitable[Choice]
-    entry: KernelEntry | None = None
 
 
 class ElasticAgent(LoggingConfigurable):
@@ -59,7 +44,7 @@ class ElasticAgent(LoggingConfigurable):
     load_timeout = Float(
         60.0,
         config=True,
-        help="Seconds that a kernel may take to start and load our part. One that takes longer is not tracked.",
+        help="Seconds that front ends are kept from a kernel that does not start or load our part.",
     )
     boot_timeout = Float(
         15.0,
@@ -89,7 +74,8 @@ class ElasticAgent(LoggingConfigurable):
         self.last_save: dict[str, Any] | None = None
         self.context = new_context()
         self.roster = Roster(self)
-        self._expected: dict[str, RestorePlan] = {}
+        self.preparation = Preparation(self)
+        self.expected: dict[str, RestorePlan] = {}
         self._repository: Repository | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovering = asyncio.Lock()
@@ -116,13 +102,13 @@ class ElasticAgent(LoggingConfigurable):
         except RuntimeError:
             self.serverapp.io_loop.run_sync(self._begin)
         else:  # loaded into a server that runs: there is nothing to be ahead of
-            self._keep(self._begin())
+            self.keep(self._begin())
 
     async def _begin(self) -> None:
         self.hooks.install()
         await self.recover()
-        self._keep(bring_back_later(self))
-        self._keep(self.roster.run())
+        self.keep(bring_back_later(self))
+        self.keep(self.roster.run())
 
     async def recover(self) -> None:
         """Bring back what the store's manifest lists, unless that was done. Never raises."""
@@ -130,7 +116,8 @@ class ElasticAgent(LoggingConfigurable):
             if not self.roster.recovered:
                 await bring_back(self)
 
-    def _keep(self, work: Any) -> asyncio.Task[None]:
+    def keep(self, work: Any) -> asyncio.Task[None]:
+        """Run this beside everything else."""
         task: asyncio.Task[None] = asyncio.ensure_future(work)
         self._tasks.add(task)  # the loop itself holds tasks by weak references only
         task.add_done_callback(self._tasks.discard)
@@ -140,16 +127,16 @@ class ElasticAgent(LoggingConfigurable):
 
     def expect(self, entry: KernelEntry, choice: Awaitable[Choice]) -> None:
         """The kernel of this entry is about to be started, and is to come back from the checkpoint that is chosen."""
-        self._expected[entry.id] = RestorePlan("boot", choice, entry)
+        self.expected[entry.id] = RestorePlan("boot", choice, entry)
 
     def on_start(self, kernel_id: str, manager: Any, folder: str | None) -> None:
-        plan = self._expected.pop(kernel_id, None)
+        plan = self.expected.pop(kernel_id, None)
         kernel = Kernel(kernel_id, manager.kernel_name, kernel_language(manager), manager, folder)
         if plan is not None and plan.entry is not None:
             kernel.generation, kernel.floor, kernel.saved_at = plan.entry.generation, plan.entry.floor, plan.entry.saved
         self.kernels[kernel_id] = kernel
         self.roster.absent.pop(kernel_id, None)
-        self._prepare(kernel, plan)
+        self.preparation.prepare(kernel, plan)
         self.roster.sync_soon()
 
     def on_death(self, kernel_id: str) -> None:
@@ -166,13 +153,13 @@ class ElasticAgent(LoggingConfigurable):
             kernel.prepared.cancel()
         if died:
             self.hooks.watch_activity(kernel_id)  # the ports may be others
-            self._prepare(kernel, self._plan_after_death(kernel))
+            self.preparation.prepare(kernel, self.preparation.plan_after_death(kernel))
             return
         # The user wants it empty: what was saved before must not come back, neither now nor later.
         kernel.incarnation += 1
         kernel.restore = None
-        self._prepare(kernel, None)
-        waiting = [self._keep(self._raise_floor(kernel)), *([kernel.prepared] if kernel.prepared else [])]
+        self.preparation.prepare(kernel, None)
+        waiting = [self.keep(self.preparation.raise_floor(kernel)), *([kernel.prepared] if kernel.prepared else [])]
         await asyncio.wait(waiting, timeout=5)
 
     async def on_shutdown(self, kernel_id: str) -> None:
@@ -180,7 +167,7 @@ class ElasticAgent(LoggingConfigurable):
         if kernel is not None and kernel.prepared is not None:
             kernel.prepared.cancel()
         # Before the user is told that it is gone, so that nothing brings it back.
-        await asyncio.wait([self._keep(self.roster.sync())], timeout=5)
+        await asyncio.wait([self.keep(self.roster.sync())], timeout=5)
 
     def on_stop(self) -> None:
         self.roster.stopped = True
@@ -192,105 +179,9 @@ class ElasticAgent(LoggingConfigurable):
         if kernel is not None:
             kernel.note_message(ours, message_type, parent_type, content)
 
-    # Loading and restoring
-
-    def _prepare(self, kernel: Kernel, plan: RestorePlan | None) -> None:
-        kernel.tracked, kernel.problem, kernel.status = None, "", {}
-        if not kernel.is_python:
-            kernel.tracked, kernel.problem = False, f"{kernel.language or 'unknown'} kernels cannot be saved"
-            if plan is not None:
-                asyncio.ensure_future(plan.choice).cancel()
-                self._report(kernel, plan.cause, "empty", f"{kernel.problem}; it was started empty under its old id")
-            return
-        if plan is not None:
-            self._report(kernel, plan.cause, "restoring", "")
-        kernel.prepared = self._keep(self._load(kernel, plan, Gate(kernel.manager)))
-
-    async def _load(self, kernel: Kernel, plan: RestorePlan | None, gate: Gate) -> None:
-        began = time.monotonic()
-        info: dict[str, Any] = {}
-        try:
-            await _ready(kernel.manager)
-            async with KernelChannel(kernel, self.context) as channel:
-                deadline = Deadline.after(self.load_timeout)
-                info = await channel.info(deadline)
-                await channel.load(self.settings.libs, deadline)
-                kernel.tracked = True
-                if plan is not None:
-                    kernel.restore["timings"]["loaded"] = round(time.monotonic() - began, 3)  # type: ignore[index]
-                    await self._restore(kernel, plan, channel, lambda: gate.open(info))
-        except Exception as error:
-            known = isinstance(error, ElasticError)
-            problem = str(error) if known else repr(error)
-            self.log.warning("the kernel of %s is not looked after: %s", kernel.label, problem, exc_info=not known)
-            if not kernel.tracked:
-                kernel.tracked, kernel.problem = False, problem
-            if plan is not None and kernel.restoring:
-                self._report(kernel, plan.cause, "failed", problem)
-        finally:
-            gate.open(info)
-
-    async def _restore(self, kernel: Kernel, plan: RestorePlan, channel: KernelChannel, sent: Any) -> None:
-        began = time.monotonic()
-        try:
-            choice = await plan.choice
-            if choice.generation is None:
-                lost = kernel.generation is not None
-                reason = "its checkpoint cannot be used" if lost else "there was no checkpoint of it"
-                self._report(kernel, plan.cause, "failed" if lost else "empty", reason, notes=choice.notes)
-                return
-            call = asyncio.ensure_future(
-                channel.call("restore", {**self.address(kernel), "generation": choice.generation})
-            )
-            await asyncio.sleep(0)  # now it is on its way, ahead of whatever a front end may send
-            sent()
-            result = await call
-        except KernelFailure as failure:
-            self._report(kernel, plan.cause, "failed", str(failure))
-        except ElasticError as error:
-            self._report(kernel, plan.cause, "failed", f"{error}; the checkpoint is kept")
-        else:
-            kernel.generation = result.get("generation", choice.generation)
-            told = {**result, "notes": [*choice.notes, *result.get("notes", [])]}
-            self._report(kernel, plan.cause, "restored", "", **told)
-        kernel.restore["timings"]["restored"] = round(time.monotonic() - began, 3)  # type: ignore[index]
-
     def address(self, kernel: Kernel) -> dict[str, str]:
         """Where the kernel part finds this kernel's checkpoints."""
         return {"url": self.settings.store_url, "session": kernel.session, "key": self.settings.secret.hex()}
-
-    def _plan_after_death(self, kernel: Kernel) -> RestorePlan | None:
-        restore = kernel.restore or {}
-        again = kernel.restoring or restore.get("ended", 0) > max(kernel.executed_at, time.monotonic() - 30)
-        if not self.restore_on_death or again:
-            reason = "it died while or right after its variables were loaded" if again else "restore_on_death is off"
-            self._report(kernel, "death", "failed", f"{reason}; it was started empty")
-            return None
-        return RestorePlan("death", self._choose(kernel))
-
-    async def _choose(self, kernel: Kernel) -> Choice:
-        return await in_thread(
-            lambda: choose_generation(self.repository, kernel.session, kernel.generation, kernel.floor),
-            timeout=self.store_timeout,
-            doing=f"looking for the checkpoints of kernel {kernel.id}",
-        )
-
-    async def _raise_floor(self, kernel: Kernel) -> None:
-        kernel.floor = max(kernel.floor, kernel.generation or 0)
-        kernel.generation, kernel.saved_at = None, None
-        try:
-            newest = await self._choose(kernel)
-            kernel.floor = max(kernel.floor, newest.generation or 0)
-        except ElasticError as error:
-            self.log.warning("checkpoints of %s from before its restart may come back: %s", kernel.label, error)
-        await self.roster.sync()
-
-    def _report(self, kernel: Kernel, cause: str, status: str, reason: str, **more: Any) -> None:
-        timings = (kernel.restore or {}).get("timings", {}) if kernel.restoring else {}
-        kernel.restore = {"notes": [], **more, "cause": cause, "status": status, "reason": reason, "timings": timings}
-        if status != "restoring":
-            kernel.restore["ended"] = time.monotonic()
-            self.log.info("kernel of %s: %s %s", kernel.label, status, reason)
 
     def report_absent(self, entry: KernelEntry, sessions: list[SessionEntry], reason: str) -> None:
         """A kernel of the manifest could not be brought back; it stays on the list."""
@@ -299,14 +190,3 @@ class ElasticAgent(LoggingConfigurable):
         self.absent_reports.append(
             {"id": entry.id, "path": path, "cause": "boot", "status": "failed", "reason": reason}
         )
-
-
-async def _ready(manager: Any) -> None:
-    """Wait until the kernel's process is started."""
-    ready = getattr(manager, "ready", None)
-    if ready is not None:
-        try:
-            await (ready if isinstance(ready, asyncio.Future) else asyncio.wrap_future(ready))
-        except Exception as error:
-            raise ElasticError(f"the kernel did not start: {error}") from error
-    await ensure_async(manager.is_alive())

@@ -29,12 +29,13 @@ async def bring_back(agent: ElasticAgent) -> None:
     """
     began = time.monotonic()
     report: dict[str, Any] = {"status": "none", "error": None, "generation": None, "kernels": 0, "timings": {}}
-    agent.boot = report
+    before, agent.boot = agent.boot, report
     try:
         manifest = await _read(agent, report)
     except StoreError as error:
         report.update(status="failed", error=f"the store cannot be read: {error}")
-        agent.log.error("no kernel was brought back: %s. The checkpoint stays; trying again in the background.", error)
+        if report["error"] != before["error"]:  # said once, not with every attempt
+            agent.log.error("no kernel was brought back: %s. The checkpoint stays; will try again.", error)
         return
     except Exception as error:
         # The list is lost, the kernels' own checkpoints are not.
@@ -102,6 +103,7 @@ async def _start(agent: ElasticAgent, entry: KernelEntry, sessions: list[Session
             agent.kernels[entry.id].notebook = sessions[0].path
     except Exception as error:
         choice.cancel()
+        agent.expected.pop(entry.id, None)
         agent.roster.absent[entry.id] = entry, sessions
         agent.report_absent(entry, sessions, f"the kernel could not be started: {error}")
 

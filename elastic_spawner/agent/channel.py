@@ -89,7 +89,7 @@ class KernelChannel:
         """The kernel's description of itself: content of its `kernel_info_reply`."""
         return await self._reply(self._client.kernel_info(), wait)
 
-    async def load(self, libs: tuple[str, ...], wait: Deadline) -> dict[str, Any]:
+    async def load(self, libs: tuple[str, ...], wait: Deadline | None) -> dict[str, Any]:
         """Load the kernel part. Raises KernelFailure."""
         source = Path(__file__).with_name("in_kernel.py").read_text(encoding="utf-8")
         run = f"__import__('builtins').exec({source!r}, ns)"  # the user may have an `exec` of their own

@@ -40,6 +40,8 @@ class Kernel:
     """When it was last saved, seconds since 1970."""
     executed_at: float = 0.0
     """When something of the user's last began to run in it, on the monotonic clock."""
+    watched: bool = False
+    """Whether we get its messages, so that `executed_at` can be relied on."""
     serves_agent: bool = False
     """Whether what it runs now is a message of ours."""
 
@@ -80,6 +82,7 @@ class Kernel:
 
     def note_message(self, ours: bool, message_type: str, parent_type: str, content: dict[str, Any]) -> None:
         """Take notice of a message that the kernel published."""
+        self.watched = True
         if message_type != "status":
             return
         busy = content.get("execution_state") == "busy"

@@ -66,7 +66,7 @@ async def _refresh(agent: ElasticAgent, kernel: Kernel) -> None:
     if not kernel.tracked or kernel.restoring or kernel.execution_state != "idle":
         return
     restored = (kernel.restore or {}).get("ended", 0.0)
-    if kernel.status and kernel.status_at > max(kernel.executed_at, restored) and not agent.saving:
+    if kernel.watched and kernel.status and kernel.status_at > max(kernel.executed_at, restored) and not agent.saving:
         if (kernel.status.get("last_checkpoint") or {}).get("generation") == kernel.generation:
             return
     asked = time.monotonic()

@@ -11,7 +11,7 @@ from elastic_spawner.errors import ElasticError
 
 from .kernels import Kernel
 from .manifest import SESSION, KernelEntry, ServerManifest, SessionEntry
-from .threads import in_thread
+from .threads import Caller
 
 if TYPE_CHECKING:
     from .agent import ElasticAgent
@@ -32,6 +32,9 @@ class Roster:
         self._wake = asyncio.Event()
         self._sessions: dict[str, list[SessionEntry]] = {}
         self._complained = ""
+        # One write at a time: one that hung and comes through at last must not be newer than those after it.
+        self._write_in_thread = Caller(1)
+        self._unsure = False
         self.absent: dict[str, tuple[KernelEntry, list[SessionEntry]]] = {}
         """Kernels which the user did not end and which do not run; they are tried again at the next start."""
         self.known: ServerManifest | None = None
@@ -65,7 +68,7 @@ class Roster:
             known = self.known or ServerManifest()
             try:
                 manifest = await self.current(known.saved, known.reason)
-                if manifest != known and not self.stopped:
+                if (manifest != known or self._unsure) and not self.stopped:
                     await self._write(manifest)
                 self._complained = ""
             except ElasticError as error:
@@ -79,16 +82,19 @@ class Roster:
             return await self._write(await self.current(saved, reason))
 
     async def _write(self, manifest: ServerManifest) -> int:
-        generation: int = await in_thread(
-            self._agent.repository.commit, SESSION, manifest.to_json(),
-            timeout=self._agent.store_timeout, doing="storing the list of kernels",
-        )  # fmt: skip
+        self._unsure = True
+        generation: int = await self._write_in_thread(
+            lambda: self._agent.repository.commit(SESSION, manifest.to_json()),
+            timeout=self._agent.store_timeout,
+            doing="storing the list of kernels",
+        )
+        self._unsure = False
         self.known = manifest
         return generation
 
     async def current(self, saved: float | None, reason: str) -> ServerManifest:
         """The list as it is now."""
-        await self._look()
+        await self.look()
         kernels = [_entry(kernel) for kernel in self._agent.kernels.values()]
         sessions = [session for kernel in self._agent.kernels for session in self._sessions.get(kernel, [])]
         taken = {session.path for session in sessions}
@@ -101,7 +107,7 @@ class Roster:
             sessions.extend(left)
         return ServerManifest(tuple(kernels), tuple(sessions), saved, reason)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """Take notice of the server's sessions, and of kernels that are gone without having been shut down."""
         agent = self._agent
         for kernel in list(agent.kernels.values()):

@@ -85,6 +85,7 @@ async def save_all(agent: ElasticAgent, deadline_s: float, on_busy: str, reason:
         await agent.recover()
         if not agent.roster.recovered:
             raise SaveFailed(502, "failed", str(agent.boot["error"]))
+        await agent.roster.look()
         outcomes = await _Save(agent, deadline, on_busy, deadline_s).run()
         try:
             generation = await agent.roster.commit(time.time(), reason)
@@ -142,10 +143,7 @@ class _Save:
     async def _kernel(self, kernel: Kernel) -> Outcome:
         if not kernel.is_python:
             return Outcome(kernel, "not_python", kernel.problem)
-        if kernel.prepared is not None:  # being loaded, or restored: nothing to save before that is over
-            done, _ = await asyncio.wait([kernel.prepared], timeout=self._deadline.left)
-            if not done:
-                raise KernelBusy(f"the kernel of {kernel.label} is still being started or restored")
+        await self._prepared(kernel)
         if not kernel.tracked:
             return Outcome(kernel, "untracked", kernel.problem)
         async with KernelChannel(kernel, self._agent.context) as channel:
@@ -161,6 +159,20 @@ class _Save:
         kernel.generation, kernel.saved_at = result["generation"], time.time()
         note = "the cell that was running was interrupted" if interrupted else ""
         return Outcome(kernel, "interrupted" if interrupted else "saved", note, began, result)
+
+    async def _prepared(self, kernel: Kernel) -> None:
+        """Wait until the kernel part is loaded and the kernel restored. Raises KernelBusy."""
+        task = None
+        while kernel.prepared is not task:  # another one means that it was restarted meanwhile
+            task = kernel.prepared
+            if task is None:
+                return
+            await asyncio.wait([task], timeout=self._patience.left)
+            if not task.done() and self._interrupts and not kernel.restoring:  # a cell runs that was there before us
+                await ensure_async(self._agent.mapping.interrupt_kernel(kernel.id))
+            await asyncio.wait([task], timeout=self._deadline.left)
+            if not task.done():
+                raise KernelBusy(f"the kernel of {kernel.label} is still being started or restored")
 
     async def _checkpoint(self, kernel: Kernel, channel: KernelChannel) -> dict[str, Any]:
         while True:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from tests.agent.server import PATIENCE, JupyterServer
 
 DIE = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def die(server: JupyterServer, kernel_id: str) -> None:
@@ -14,10 +22,7 @@ def die(server: JupyterServer, kernel_id: str) -> None:
     deaths = server.log.count("died")
     with server.front_end(kernel_id) as front_end:
         front_end.send(DIE)
-        end = time.monotonic() + PATIENCE
-        while server.log.count("died") == deaths:
-            assert time.monotonic() < end, server.log
-            time.sleep(0.05)
+        wait_until(lambda: server.log.count("died") > deaths)
 
 
 def test_gets_its_values_back_and_it_is_said(server: JupyterServer) -> None:
@@ -91,4 +96,26 @@ def test_the_checkpoint_of_a_kernel_that_could_not_be_restored_is_not_replaced_b
     manifests.unlink()
     (server.root / "away").rename(manifests)
     server.start()
+    assert server.run(kernel_id, "x").value == "5"
+
+
+def test_one_that_is_dead_for_good_holds_up_no_save_and_is_tried_again_at_the_next_start(
+    make_server: Callable[..., JupyterServer],
+) -> None:
+    server = make_server(options=("--KernelRestarter.restart_limit=0",))
+    server.start()
+    session = server.open_notebook("a.ipynb")
+    kernel_id = session["kernel"]["id"]
+    other = server.open_notebook("b.ipynb")["kernel"]["id"]
+    server.run(kernel_id, "x = 5")
+    server.run(other, "y = 6")
+    assert server.checkpoint().status == 200
+    with server.front_end(kernel_id) as front_end:
+        front_end.send(DIE)
+        wait_until(lambda: kernel_id not in {kernel["id"] for kernel in server.get("api/kernels")})
+    saved = server.checkpoint()
+    assert [(kernel["id"], kernel["status"]) for kernel in saved.body["kernels"]] == [(other, "saved")], saved
+    server.kill()
+    assert {kernel["id"] for kernel in server.start()} == {kernel_id, other}
+    assert session["id"] in {found["id"] for found in server.get("api/sessions")}
     assert server.run(kernel_id, "x").value == "5"

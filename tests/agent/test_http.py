@@ -14,7 +14,9 @@ ENDPOINTS = [("GET", "status"), ("GET", "plan"), ("GET", "restore"), ("POST", "c
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> object:
-    server = JupyterServer(tmp_path_factory.mktemp("http"))
+    # as a hub has it: whatever is not marked otherwise is for users who are logged in
+    options = ("--ServerApp.allow_unauthenticated_access=False",)
+    server = JupyterServer(tmp_path_factory.mktemp("http"), options=options)
     server.start()
     yield server
     server.kill()

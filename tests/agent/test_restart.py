@@ -140,6 +140,20 @@ def test_a_kernel_that_the_user_restarted_stays_empty(server: JupyterServer) -> 
     assert server.run(kernel_id, "z").value == "7"
 
 
+def test_an_open_tab_is_not_ahead_of_us_after_a_restart_by_the_user(server: JupyterServer) -> None:
+    kernel_id = server.open_notebook("a.ipynb")["kernel"]["id"]
+    with server.front_end(kernel_id) as front_end:
+        front_end.run("x = 5")
+        assert server.request("POST", f"api/kernels/{kernel_id}/restart").status == 200
+        front_end.wait(front_end.send("import random; y = random.random()"))
+    y = server.run(kernel_id, "y").value
+    assert server.checkpoint().status == 200
+    server.kill()
+    server.start()
+    assert server.run(kernel_id, "y").value == y
+    assert server.restored(kernel_id)["variables"]["y"]["status"] == "loaded"
+
+
 def test_a_kernel_started_after_the_last_save_keeps_its_id(server: JupyterServer) -> None:
     first = server.open_notebook("a.ipynb")["kernel"]["id"]
     assert server.checkpoint().status == 200
