@@ -6,6 +6,8 @@ need to know only this module. Every message says what to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class ElasticError(Exception):
     """Base of all errors of elastic_spawner."""
@@ -64,6 +66,19 @@ class PlanError(ElasticError):
 
 class SaveError(ElasticError):
     """A session could not be saved; the previous checkpoint is as it was."""
+
+
+class WouldLose(SaveError):
+    """Saving was refused because some variables can be neither stored nor recomputed; nothing was written.
+
+    ``lost`` lists them as {"name", "type", "reason", "cell", "cure"}.
+    """
+
+    def __init__(self, lost: Sequence[Mapping[str, object]]) -> None:
+        shown = "; ".join(f"{v['name']} ({v['type']}): {v['reason']}" for v in lost[:5])
+        more = f"; and {len(lost) - 5} more" if len(lost) > 5 else ""
+        super().__init__(f"a move would lose {len(lost)} of the variables: {shown}{more}. Delete them, or accept the loss")
+        self.lost = list(lost)
 
 
 class RestoreError(ElasticError):

@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from ..errors import WouldLose
 from . import session as sessions
 
 
@@ -26,12 +27,14 @@ def call(method: str, params: str = "{}") -> str:
         return json.dumps({"ok": True, "result": handler(**values)})
     except KeyboardInterrupt:
         return _error("Interrupted", "the request was interrupted; nothing was changed")
+    except WouldLose as e:
+        return _error("WouldLose", str(e), lost=e.lost)
     except Exception as e:
         return _error(type(e).__name__, str(e))
 
 
-def _error(kind: str, message: str) -> str:
-    return json.dumps({"ok": False, "error": {"type": kind, "message": message}})
+def _error(kind: str, message: str, **more: Any) -> str:
+    return json.dumps({"ok": False, "error": {"type": kind, "message": message, **more}})
 
 
 def _status() -> dict[str, Any]:
@@ -43,8 +46,10 @@ def _plan() -> dict[str, Any]:
     return summary
 
 
-def _checkpoint(url: str, session: str, key: str, deadline_s: float | None = None) -> dict[str, Any]:
-    return sessions.current().checkpoint(url, session, bytes.fromhex(key), deadline_s)
+def _checkpoint(
+    url: str, session: str, key: str, deadline_s: float | None = None, accept_loss: bool = True
+) -> dict[str, Any]:
+    return sessions.current().checkpoint(url, session, bytes.fromhex(key), deadline_s, accept_loss)
 
 
 def _restore(url: str, session: str, key: str, generation: int | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..errors import WouldLose
 from ..history import History
 from ..tracking import hidden
 from ..tracking.tracker import Tracker
@@ -127,13 +128,21 @@ class Session:
                     if "." in name:
                         self.tracker.forget(name)
 
-    def checkpoint(self, url: str, session: str, key: bytes, deadline_s: float | None = None) -> dict[str, Any]:
-        """Save to a store; returns {"generation", "bytes", "bytes_written", "seconds", "plan"}. Raises SaveError, StoreError."""
+    def checkpoint(
+        self, url: str, session: str, key: bytes, deadline_s: float | None = None, accept_loss: bool = True
+    ) -> dict[str, Any]:
+        """Save to a store; returns {"generation", "bytes", "bytes_written", "seconds", "plan"}.
+
+        Raises SaveError, StoreError; WouldLose when a variable cannot be carried over and ``accept_loss`` is false.
+        """
         from ..checkpoint.save import save
 
         with self.paused():
             repository = self.repository(url, key)
-            done = save(self.prepare(deadline_s), repository, session, self.costs, deadline_s)
+            prepared = self.prepare(deadline_s)
+            if not accept_loss and (lost := prepared.summary()["lost"]):
+                raise WouldLose(lost)
+            done = save(prepared, repository, session, self.costs, deadline_s)
         self.last_checkpoint = {**done, "url": url, "session": session, "time": time.time()}
         return done
 
