@@ -99,7 +99,9 @@ def _raw(obj: Any) -> Any:
     content: Any = None
     for base in (dict, list, tuple, set, frozenset, str, int, float, bytes):
         if issubclass(cls, base):
-            content = base(base.items(obj)) if base is dict else base(base.__iter__(obj)) if base in _ITERABLE else base(obj)
+            content = (
+                base(base.items(obj)) if base is dict else base(base.__iter__(obj)) if base in _ITERABLE else base(obj)
+            )
             break
     if issubclass(cls, BaseException):
         content = obj.args

@@ -118,7 +118,9 @@ def set_cached(wrapper: Any, state: tuple[dict[str, Any], dict[Any, Any] | None]
                 break
 
 
-def type_variable(name: str, constraints: Any, bound: Any, covariant: bool, contravariant: bool, module_name: str) -> Any:
+def type_variable(
+    name: str, constraints: Any, bound: Any, covariant: bool, contravariant: bool, module_name: str
+) -> Any:
     """typing.TypeVar."""
     made = typing.TypeVar(name, *constraints, bound=bound, covariant=covariant, contravariant=contravariant)  # type: ignore[misc]
     made.__module__ = module_name
@@ -165,7 +167,9 @@ def set_class(cls: type, state: dict[str, Any]) -> None:
             abc.ABCMeta.register(cls, subclass)
 
 
-def enumeration(meta: Any, name: str, bases: tuple[type, ...], members: dict[str, Any], module_name: str, qualname: str) -> Any:
+def enumeration(
+    meta: Any, name: str, bases: tuple[type, ...], members: dict[str, Any], module_name: str, qualname: str
+) -> Any:
     """An Enum class with its members."""
     body = meta.__prepare__(name, bases)
     for key, value in members.items():
@@ -231,7 +235,9 @@ def rlock(count: int) -> Any:
     return made
 
 
-def file(name: Any, mode: str, position: int | None, closed: bool, encoding: Any, errors: Any, line_buffering: Any) -> Any:
+def file(
+    name: Any, mode: str, position: int | None, closed: bool, encoding: Any, errors: Any, line_buffering: Any
+) -> Any:
     """A file object as it was: at its position, and never emptied or created by being opened again.
 
     Raises OSError when the file is not there or shorter than the position.
@@ -261,7 +267,11 @@ def file(name: Any, mode: str, position: int | None, closed: bool, encoding: Any
 
 def match(pattern: Any, string: Any, start: int, endpos: int, pos: int, regs: tuple[tuple[int, int], ...]) -> Any:
     """A re.Match: the same search again."""
-    for found in (pattern.search(string, pos, endpos), pattern.match(string, start, endpos), pattern.fullmatch(string, pos, endpos)):
+    for found in (
+        pattern.search(string, pos, endpos),
+        pattern.match(string, start, endpos),
+        pattern.fullmatch(string, pos, endpos),
+    ):
         if found is not None and found.regs == regs:
             return found
     for found in pattern.finditer(string, pos, endpos):
@@ -347,7 +357,9 @@ def memory(data: Any) -> Any:
     return base if base.flags.writeable else base.copy()
 
 
-def array_view(base: Any, offset: int, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], cls: Any, writeable: bool) -> Any:
+def array_view(
+    base: Any, offset: int, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], cls: Any, writeable: bool
+) -> Any:
     """An array that looks at ``base``."""
     import numpy
 
@@ -389,7 +401,11 @@ def torch_storage(data: Any) -> Any:
     import torch
 
     buffer = bytearray(data) if memoryview(data).readonly else data
-    return torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage() if len(memoryview(data)) else torch.UntypedStorage(0)
+    return (
+        torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage()
+        if len(memoryview(data))
+        else torch.UntypedStorage(0)
+    )
 
 
 def torch_tensor(

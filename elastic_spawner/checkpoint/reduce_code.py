@@ -117,9 +117,18 @@ class CodeReducer:
         parameters = wrapper.cache_parameters()
         remembered = None
         if parameters["maxsize"] is None:
-            remembered = next((dict(d) for d in gc.get_referents(wrapper) if type(d) is dict and d is not wrapper.__dict__), None)
+            remembered = next(
+                (dict(d) for d in gc.get_referents(wrapper) if type(d) is dict and d is not wrapper.__dict__), None
+            )
         state = (wrapper.__dict__, remembered)
-        return rebuild.cached, (parameters["maxsize"], parameters["typed"], wrapper.__wrapped__), state, None, None, rebuild.set_cached
+        return (
+            rebuild.cached,
+            (parameters["maxsize"], parameters["typed"], wrapper.__wrapped__),
+            state,
+            None,
+            None,
+            rebuild.set_cached,
+        )
 
     def _class(self, cls: type) -> Any:
         if cls.__module__ == "builtins" or importable(cls):
@@ -148,11 +157,7 @@ class CodeReducer:
 
     def _enumeration(self, cls: Any) -> Any:
         members = {name: member._value_ for name, member in cls.__members__.items()}
-        attributes = {
-            k: v
-            for k, v in cls.__dict__.items()
-            if k not in _ENUM_NOISE and k not in members
-        }
+        attributes = {k: v for k, v in cls.__dict__.items() if k not in _ENUM_NOISE and k not in members}
         noise = {"_value_", "_name_", "__objclass__", "_sort_order_"}
         own = {n: {k: v for k, v in m.__dict__.items() if k not in noise} for n, m in cls.__members__.items()}
         args = (type(cls), cls.__name__, cls.__bases__, members, cls.__module__, cls.__qualname__)

@@ -100,7 +100,9 @@ def _file(f: Any) -> Any:
     if isinstance(name, str) and not name.startswith("/") and not closed:
         import os
 
-        target = os.readlink(f"/proc/self/fd/{f.fileno()}") if os.path.exists("/proc/self/fd") else os.path.abspath(name)
+        target = (
+            os.readlink(f"/proc/self/fd/{f.fileno()}") if os.path.exists("/proc/self/fd") else os.path.abspath(name)
+        )
         if not os.path.exists(target):
             raise Unsavable("its file is gone")
     return rebuild.file, (name, mode, position, closed, encoding, errors, line_buffering)

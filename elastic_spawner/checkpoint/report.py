@@ -53,8 +53,14 @@ class RestoreReport:
             "generation": self.generation,
             "created": self.created,
             "variables": {
-                n: {"status": f.status, "reason": f.reason, "cell": f.cell, "verified": f.verified, "type": f.type,
-                    **({"cure": f.cure()} if f.status == LOST else {})}
+                n: {
+                    "status": f.status,
+                    "reason": f.reason,
+                    "cell": f.cell,
+                    "verified": f.verified,
+                    "type": f.type,
+                    **({"cure": f.cure()} if f.status == LOST else {}),
+                }
                 for n, f in sorted(self.variables.items())
             },  # fmt: skip
             "rerun": self.rerun,
@@ -93,5 +99,7 @@ class RestoreReport:
                          cell, html.escape(said))  # fmt: skip
                 rows.append("<tr>" + "".join(f"<td style='text-align:left'>{c}</td>" for c in cells) + "</tr>")
         notes = "".join(f"<p>{html.escape(n)}</p>" for n in self.notes)
-        head = "".join(f"<th style='text-align:left'>{h}</th>" for h in ("variable", "type", "status", "made by", "remark"))
+        head = "".join(
+            f"<th style='text-align:left'>{h}</th>" for h in ("variable", "type", "status", "made by", "remark")
+        )
         return f"<p>{html.escape(self.headline())}</p>{notes}<table><tr>{head}</tr>{''.join(rows)}</table>"

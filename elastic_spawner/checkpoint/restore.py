@@ -102,7 +102,9 @@ class Restorer:
                 buffers = [self._read(refs) for refs in component["buffers"]]
                 values = pickling.load(stream, buffers)
             except Exception as e:
-                reason = str(e) if isinstance(e, CheckpointError) else f"loading it failed ({type(e).__name__}: {e})"[:300]
+                reason = (
+                    str(e) if isinstance(e, CheckpointError) else f"loading it failed ({type(e).__name__}: {e})"[:300]
+                )
                 self.problems.update(dict.fromkeys(names, reason))
                 continue
             self.report.bytes += component["bytes"]
@@ -110,7 +112,9 @@ class Restorer:
             if unequal:
                 # the others of the component share objects with what is wrong
                 for name in names:
-                    self.problems[name] = unequal.get(name, f"it shares objects with {next(iter(unequal))}, which differs")
+                    self.problems[name] = unequal.get(
+                        name, f"it shares objects with {next(iter(unequal))}, which differs"
+                    )
                 continue
             for name in names:
                 self.values[name] = values[name]
@@ -197,14 +201,21 @@ class Restorer:
         raised = self.stage.run(cell)
         if raised != cell.error:
             self._raised[cell.number] = (
-                f"running {cell.label()} again raised {raised}" if raised else f"{cell.label()} raised {cell.error} before and did not again"
+                f"running {cell.label()} again raised {raised}"
+                if raised
+                else f"{cell.label()} raised {cell.error} before and did not again"
             )
         self._done.add(cell.number)
         for name in cell.writes:
             if self.history.active.get(name) == cell.number and name in namespace and name not in self.values:
                 self.values[name] = namespace[name]
         self.report.rerun.append(
-            {"cell": cell.execution_count, "source": cell.source, "seconds": time.perf_counter() - started, "error": raised}
+            {
+                "cell": cell.execution_count,
+                "source": cell.source,
+                "seconds": time.perf_counter() - started,
+                "error": raised,
+            }
         )
 
     def _take(self, name: str) -> None:
@@ -296,5 +307,3 @@ def find(repository: Repository, session: str, generation: int | None = None) ->
     if manifest.get("kind") != "kernel":
         raise RestoreError(f"the checkpoint {session!r} is not a kernel's, but of kind {manifest.get('kind')!r}")
     return manifest
-
-

@@ -170,7 +170,9 @@ def _serialise(prepared: Prepared, costs: CostModel, deadline_s: float | None) -
         prepared.plan = solve(problems.build(view, prepared.probe, costs, ALPHA, deadline_s))
 
 
-def _manifest(prepared: Prepared, repository: Repository, entries: list[Any], stored: Iterable[Component]) -> dict[str, Any]:
+def _manifest(
+    prepared: Prepared, repository: Repository, entries: list[Any], stored: Iterable[Component]
+) -> dict[str, Any]:
     view, plan = prepared.view, prepared.plan
     summary = prepared.summary()
     lost = {e["name"]: e for e in summary["lost"]}
@@ -204,14 +206,29 @@ def _manifest(prepared: Prepared, repository: Repository, entries: list[Any], st
         "rerun_cells": list(plan.rerun),
         "hidden": dict(view.hidden),
         "extras": dict(view.extras),
-        "report": {"seconds": prepared.seconds, "plan": {k: summary[k] for k in ("bytes", "store_seconds", "restore_seconds")}},
+        "report": {
+            "seconds": prepared.seconds,
+            "plan": {k: summary[k] for k in ("bytes", "store_seconds", "restore_seconds")},
+        },
     }
 
 
 def _libraries() -> dict[str, str]:
     """Versions of the installed distributions whose modules the session has imported."""
     found = {}
-    for name in ("numpy", "pandas", "scipy", "sklearn", "torch", "polars", "pyarrow", "matplotlib", "networkx", "xgboost", "lightgbm"):
+    for name in (
+        "numpy",
+        "pandas",
+        "scipy",
+        "sklearn",
+        "torch",
+        "polars",
+        "pyarrow",
+        "matplotlib",
+        "networkx",
+        "xgboost",
+        "lightgbm",
+    ):
         if name in sys.modules:
             version = getattr(sys.modules[name], "__version__", None)
             if isinstance(version, str):

@@ -48,7 +48,9 @@ def try_loading(payloads: Sequence[pickling.Payload], namespace: dict[str, Any])
     return verdicts
 
 
-def _one_child(payloads: Sequence[pickling.Payload], start: int, namespace: dict[str, Any]) -> Iterator[tuple[int, Verdict]]:
+def _one_child(
+    payloads: Sequence[pickling.Payload], start: int, namespace: dict[str, Any]
+) -> Iterator[tuple[int, Verdict]]:
     """Fork once and pass on what the child answers, until it stops answering."""
     reader, writer = os.pipe()
     try:

@@ -65,9 +65,7 @@ class ElasticMagics(Magics):  # type: ignore[misc]
                 print(Plan(session.prepare().summary()))
             elif words[:1] == ["checkpoint"] and len(words) in (2, 3):
                 done = session.checkpoint(words[1], (words[2:] or [SESSION])[0], user_key())
-                lost = "".join(
-                    f"\n  not saved: {v['name']} ({v['type']}): {v['reason']}" for v in done["plan"]["lost"]
-                )
+                lost = "".join(f"\n  not saved: {v['name']} ({v['type']}): {v['reason']}" for v in done["plan"]["lost"])
                 print(
                     f"Saved as generation {done['generation']}: {_size(done['bytes'])}, of which {_size(done['bytes_written'])} "
                     f"written, in {done['seconds']:.2f} s.{lost}"

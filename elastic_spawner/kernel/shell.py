@@ -44,8 +44,10 @@ class ShellStage:
         if name in ("In", "Out"):
             return value is self.namespace.get("_ih" if name == "In" else "_oh")
         if name == "open":
-            return getattr(value, "__module__", None) in ("io", "_io", "IPython.core.interactiveshell") or callable(value) and (
-                getattr(value, "__qualname__", "") == "_modified_open"
+            return (
+                getattr(value, "__module__", None) in ("io", "_io", "IPython.core.interactiveshell")
+                or callable(value)
+                and (getattr(value, "__qualname__", "") == "_modified_open")
             )
         return type(value).__module__.startswith(("IPython", "ipykernel")) or name == "get_ipython"
 
@@ -58,7 +60,9 @@ class ShellStage:
             if not isinstance(module, types.ModuleType) or not _is_users_module(name, module):
                 continue
             for key, value in list(vars(module).items()):
-                if key.startswith("__") or isinstance(value, (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)):
+                if key.startswith("__") or isinstance(
+                    value, (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
+                ):
                     continue
                 found[f"{name}.{key}"] = value
         return found
@@ -144,7 +148,9 @@ class ShellStage:
             if id(function) in names
         ]
         outputs = {
-            str(n): (None, value) if type(value) in (int, float, str, bool, type(None)) else (names.get(id(value)), None)
+            str(n): (None, value)
+            if type(value) in (int, float, str, bool, type(None))
+            else (names.get(id(value)), None)
             for n, value in self.namespace.get("_oh", {}).items()
         }
         return {
@@ -160,7 +166,10 @@ class ShellStage:
         """Give the shell back what it remembered. Runs after the variables are bound."""
         shell, namespace = self.shell, self.namespace
         manager = shell.history_manager
-        for mine, saved in ((manager.input_hist_parsed, extras["inputs"]), (manager.input_hist_raw, extras["inputs_raw"])):
+        for mine, saved in (
+            (manager.input_hist_parsed, extras["inputs"]),
+            (manager.input_hist_raw, extras["inputs_raw"]),
+        ):
             mine[: len(saved)] = saved
         shell.execution_count = max(shell.execution_count, extras["execution_count"])
         for kind, name, variable in extras["magics"]:
@@ -194,7 +203,10 @@ def file_changed(file: FileRead) -> bool:
 
 
 def _library_folders() -> tuple[str, ...]:
-    paths = {sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")} | {sys.prefix, sys.base_prefix}
+    paths = {sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")} | {
+        sys.prefix,
+        sys.base_prefix,
+    }
     return tuple(os.path.realpath(p) + os.sep for p in paths)
 
 
@@ -208,4 +220,6 @@ def _is_users_module(name: str, module: types.ModuleType) -> bool:
     if not path or name == "__main__" or name.split(".")[0] == "elastic_spawner":
         return False
     path = os.path.realpath(path)
-    return os.path.isfile(path) and not (path.startswith(_LIBRARIES) or path.startswith(_OWN) or "site-packages" in path or "dist-packages" in path)
+    return os.path.isfile(path) and not (
+        path.startswith(_LIBRARIES) or path.startswith(_OWN) or "site-packages" in path or "dist-packages" in path
+    )

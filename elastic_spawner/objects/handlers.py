@@ -282,7 +282,10 @@ def _builtin_content(walker: Walker, cls: type, members: list[Any]) -> None:
         walker.hash.update(array("q", map(base.__len__, members)).tobytes())
         walker.push(chain.from_iterable(map(base.__iter__, members)))
     elif issubclass(cls, (set, frozenset)):
-        sets(walker, [walker.keep(set(set.__iter__(m) if issubclass(cls, set) else frozenset.__iter__(m))) for m in members])
+        sets(
+            walker,
+            [walker.keep(set(set.__iter__(m) if issubclass(cls, set) else frozenset.__iter__(m))) for m in members],
+        )
     elif issubclass(cls, collections.deque):
         deques(walker, members)
     elif issubclass(cls, str):
@@ -326,7 +329,20 @@ def _without_attributes(walker: Walker, members: list[Any]) -> None:
         walker.opaque(m)
 
 
-_CONTENT_BASES = (dict, list, tuple, set, frozenset, collections.deque, str, int, float, bytes, bytearray, BaseException)
+_CONTENT_BASES = (
+    dict,
+    list,
+    tuple,
+    set,
+    frozenset,
+    collections.deque,
+    str,
+    int,
+    float,
+    bytes,
+    bytearray,
+    BaseException,
+)
 
 
 def user_instances(walker: Walker, members: list[Any]) -> None:

@@ -50,7 +50,9 @@ def is_user_class(cls: type) -> bool:
     return cls.__module__ == MAIN or "<locals>" in getattr(cls, "__qualname__", "")
 
 
-_VALUE_MODULES = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "re", "ipaddress", "zoneinfo", "logging"})
+_VALUE_MODULES = frozenset(
+    {"datetime", "decimal", "fractions", "uuid", "pathlib", "re", "ipaddress", "zoneinfo", "logging"}
+)
 
 
 def is_immutable(cls: type) -> bool:

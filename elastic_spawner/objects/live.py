@@ -105,7 +105,11 @@ def is_outward(obj: Any) -> bool:
 
 def is_channel(obj: Any) -> bool:
     """Whether the object talks to somebody else, so that any use of it may act on the outside."""
-    for module, names in (("socket", ("socket",)), ("subprocess", ("Popen",)), ("multiprocessing.connection", ("Connection",))):
+    for module, names in (
+        ("socket", ("socket",)),
+        ("subprocess", ("Popen",)),
+        ("multiprocessing.connection", ("Connection",)),
+    ):
         loaded = sys.modules.get(module)
         if loaded is not None and isinstance(obj, tuple(getattr(loaded, n) for n in names)):
             return True

@@ -26,7 +26,6 @@ from .digest import Digest
 from .kinds import ATOMIC, has_default_reduce, importable, is_immutable, is_user_class
 from .live import is_channel
 
-
 _FEW = 200
 _SMALL = 1 << 16
 _BLOCK = 1 << 22

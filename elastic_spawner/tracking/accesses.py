@@ -24,7 +24,9 @@ _NAMED = {
 }
 _EXTENDED = opcode.opmap["EXTENDED_ARG"]
 _BUILD_SET = {opcode.opmap[n] for n in ("BUILD_SET", "SET_UPDATE", "SET_ADD") if n in opcode.opmap}
-_UNSEEDED = frozenset({"default_rng", "RandomState", "Random", "SystemRandom", "SeedSequence", "Generator", "PCG64", "MT19937"})
+_UNSEEDED = frozenset(
+    {"default_rng", "RandomState", "Random", "SystemRandom", "SeedSequence", "Generator", "PCG64", "MT19937"}
+)
 _TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 

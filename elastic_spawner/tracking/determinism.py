@@ -8,19 +8,33 @@ from typing import Any
 from .accesses import Accesses
 
 _CLOCKS = {
-    "time": frozenset({"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "ctime",
-                       "localtime", "gmtime", "strftime", "asctime"}),
+    "time": frozenset(
+        {
+            "time",
+            "time_ns",
+            "monotonic",
+            "monotonic_ns",
+            "perf_counter",
+            "perf_counter_ns",
+            "process_time",
+            "ctime",
+            "localtime",
+            "gmtime",
+            "strftime",
+            "asctime",
+        }
+    ),
     "uuid": frozenset({"uuid1", "uuid4"}),
     "secrets": frozenset({"token_hex", "token_bytes", "token_urlsafe", "choice", "randbelow", "randbits"}),
     "os": frozenset({"urandom", "getpid", "getppid", "getrandom", "times"}),
-    "tempfile": frozenset({"mkdtemp", "mkstemp", "mktemp", "TemporaryDirectory", "NamedTemporaryFile", "TemporaryFile", "gettempdir"}),
+    "tempfile": frozenset(
+        {"mkdtemp", "mkstemp", "mktemp", "TemporaryDirectory", "NamedTemporaryFile", "TemporaryFile", "gettempdir"}
+    ),
     "threading": frozenset({"get_ident", "get_native_id"}),
 }
 _CLOCK_METHODS = frozenset({"now", "utcnow", "today"})
 _CLOCK_OWNERS = frozenset({"datetime", "date", "Timestamp", "pendulum", "arrow", "DatetimeIndex"})
-_SINGLE = {
-    f"{module}.{name}": f"{module}.{name}()" for module, names in _CLOCKS.items() for name in names
-}
+_SINGLE = {f"{module}.{name}": f"{module}.{name}()" for module, names in _CLOCKS.items() for name in names}
 
 
 def objections(accesses: Accesses, namespace: dict[str, Any]) -> list[str]:
@@ -42,7 +56,11 @@ def objections(accesses: Accesses, namespace: dict[str, Any]) -> list[str]:
 
 def _names_clock(accesses: Accesses, namespace: dict[str, Any]) -> bool:
     """Whether ``.now()`` and the like are called on something that is a clock, or can't be told not to be."""
-    if accesses.attributes & _CLOCK_OWNERS or accesses.reads & _CLOCK_OWNERS or accesses.imports & {"datetime", "pandas"}:
+    if (
+        accesses.attributes & _CLOCK_OWNERS
+        or accesses.reads & _CLOCK_OWNERS
+        or accesses.imports & {"datetime", "pandas"}
+    ):
         return True
     for name in accesses.reads:
         value = namespace.get(name)

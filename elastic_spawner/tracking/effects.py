@@ -128,9 +128,11 @@ class Effects:
     def _note_open(self, path: Any, mode: Any, flags: Any) -> None:
         if isinstance(path, int) or path is None:
             return
-        writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)) if isinstance(
-            flags, int
-        ) else False
+        writes = (
+            bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
+            if isinstance(flags, int)
+            else False
+        )
         if isinstance(mode, str) and any(c in mode for c in "wax+"):
             writes = True
         if self._is_own(path):
@@ -157,7 +159,15 @@ def ignore_thread(ident: int) -> None:
 
 
 def _own_prefixes() -> tuple[str, ...]:
-    paths = set(sysconfig.get_paths().values()) | {sys.prefix, sys.base_prefix, "/proc/", "/sys/", "/dev/", "/etc/", "/usr/"}
+    paths = set(sysconfig.get_paths().values()) | {
+        sys.prefix,
+        sys.base_prefix,
+        "/proc/",
+        "/sys/",
+        "/dev/",
+        "/etc/",
+        "/usr/",
+    }
     home = os.path.expanduser("~")
     paths |= {os.path.join(home, ".cache"), os.path.join(home, ".ipython"), os.path.join(home, ".config")}
     for variable in ("XDG_CACHE_HOME", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_RUNTIME_DIR", "NUMBA_CACHE_DIR"):

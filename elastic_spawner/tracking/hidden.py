@@ -145,7 +145,9 @@ def _set_warnings(values: Any) -> None:
         except (ImportError, AttributeError):
             continue
         # the interpreter's own filters compare strings; those of warnings.filterwarnings are patterns
-        patterns = [re.compile(t, re.I) if t and i == 0 else re.compile(t) if t else None for i, t in enumerate((message, name))]
+        patterns = [
+            re.compile(t, re.I) if t and i == 0 else re.compile(t) if t else None for i, t in enumerate((message, name))
+        ]
         filters.append((action, patterns[0], category, patterns[1], line))
     warnings.filters[:] = filters  # type: ignore[index]
     getattr(warnings, "_filters_mutated", lambda: None)()
@@ -193,8 +195,10 @@ def _set_logging(values: Any) -> None:
             continue
         kind, path, encoding, own, layout = described
         # append: what the file holds already is the user's
-        handler = logging.FileHandler(path, "a", encoding, delay=True) if kind == "file" else logging.StreamHandler(
-            getattr(sys, kind)
+        handler = (
+            logging.FileHandler(path, "a", encoding, delay=True)
+            if kind == "file"
+            else logging.StreamHandler(getattr(sys, kind))
         )
         handler.setLevel(own)
         if layout is not None:
@@ -214,7 +218,11 @@ def _pandas() -> Any:
             value = root[leaf]
         except Exception:
             continue
-        if value is not option.defval and value != option.defval and isinstance(value, (int, float, str, bool, type(None))):
+        if (
+            value is not option.defval
+            and value != option.defval
+            and isinstance(value, (int, float, str, bool, type(None)))
+        ):
             out[key] = value
     return out
 

@@ -168,7 +168,8 @@ class Tracker:
         import builtins
 
         return any(
-            name in _ESCAPES and self.namespace.get(name, getattr(builtins, name, None)) is getattr(builtins, name, None)
+            name in _ESCAPES
+            and self.namespace.get(name, getattr(builtins, name, None)) is getattr(builtins, name, None)
             for name in reads
         )
 
@@ -177,7 +178,9 @@ class Tracker:
 
     # -- what changed
 
-    def _compare(self, cell: _Cell, reach: Accesses, deadline: float, complete: bool) -> tuple[set[str], set[str], set[str]]:
+    def _compare(
+        self, cell: _Cell, reach: Accesses, deadline: float, complete: bool
+    ) -> tuple[set[str], set[str], set[str]]:
         present = self.names()
         rebound = {n for n in present if n not in self.states or self.states[n].key != id(self.namespace[n])}
         deletes = self._gone(present)
@@ -199,7 +202,13 @@ class Tracker:
             if state.walk is None:
                 unknown.add(name)
                 writes.add(name)
-            elif name in rebound or before is None or before.walk is None or not before.walk.same(state.walk) or state.walk.hides:
+            elif (
+                name in rebound
+                or before is None
+                or before.walk is None
+                or not before.walk.same(state.walk)
+                or state.walk.hides
+            ):
                 writes.add(name)
         self._link_unknown(unknown, touched)
         return writes, deletes, touched
@@ -222,7 +231,9 @@ class Tracker:
             bounded = deadline is not None
             walker = Walker(
                 namespace=self.namespace,
-                boundary={self.states[n].key: n for n in self._unknown if n != name and n in self.states} if bounded else None,
+                boundary={self.states[n].key: n for n in self._unknown if n != name and n in self.states}
+                if bounded
+                else None,
                 budget_nodes=BUDGET_NODES if bounded else None,
                 deadline=deadline,
             )
@@ -318,7 +329,11 @@ class Tracker:
         for name in self.names():
             before = self.states[name].walk
             state = self.look(name, self.namespace[name], None)
-            if before is not None and state.walk is not None and not (before.partial or before.links or before.same(state.walk)):
+            if (
+                before is not None
+                and state.walk is not None
+                and not (before.partial or before.links or before.same(state.walk))
+            ):
                 changed.add(name)
         self.hidden.refresh()
         self.links.resolve(self.states)
@@ -333,8 +348,16 @@ class Tracker:
         number = self.history.next_number
         self.history.add(
             CellExecution(
-                number, "", None, 0.0, self.history.snapshots(writes), frozenset(writes), frozenset(deletes), None,
-                Rerun.FORBIDDEN, ("changed outside of any cell",),
+                number,
+                "",
+                None,
+                0.0,
+                self.history.snapshots(writes),
+                frozenset(writes),
+                frozenset(deletes),
+                None,
+                Rerun.FORBIDDEN,
+                ("changed outside of any cell",),
             )  # fmt: skip
         )
 
@@ -347,7 +370,9 @@ def _file(path: str) -> FileRead | None:
         status = os.stat(path)
         if not os.path.isfile(path):
             return None
-        return FileRead(path, status.st_size, status.st_mtime_ns, file_digest(path) if status.st_size <= _HASHED_FILE else "")
+        return FileRead(
+            path, status.st_size, status.st_mtime_ns, file_digest(path) if status.st_size <= _HASHED_FILE else ""
+        )
     except OSError:
         return FileRead(path, -1, 0)
 
