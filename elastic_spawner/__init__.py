@@ -1,7 +1,7 @@
 """elastic_spawner: notebook sessions that outlive their machines.
 
-In a notebook: ``%load_ext elastic_spawner``, then ``%elastic checkpoint URL`` and, in a new kernel, ``%elastic restore URL``.
-Under a hub neither is needed.
+In a notebook: ``%load_ext elastic_spawner``, then ``%elastic checkpoint URL`` and, in a new kernel, ``%elastic restore
+URL``. Under a hub neither is needed.
 """
 
 from __future__ import annotations

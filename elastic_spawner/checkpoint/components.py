@@ -1,8 +1,8 @@
 """Serialising the components of a session: which names can be stored, by which codec, and why not.
 
-A component is a group of names that share objects or memory. It is stored as one stream, or the sharing is lost. When some of
-its names cannot be stored, the rest is: what they shared with the others can no longer be observed once those are recomputed
-from what is stored, or lost.
+A component is a group of names that share objects or memory. It is stored as one stream, or the sharing is lost. When
+some of its names cannot be stored, the rest is: what they shared with the others can no longer be observed once those
+are recomputed from what is stored, or lost.
 """
 
 from __future__ import annotations

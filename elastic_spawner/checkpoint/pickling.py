@@ -1,8 +1,8 @@
 """Serialising one component: a ladder of picklers, the fastest first.
 
 1. ``pickle``: C pickle, protocol 5, large buffers out of band, with our reductions for what the session itself made.
-2. ``raw``: the same, and instances of the user's classes by their attributes, past their own ``__reduce__`` (for classes
-   whose pickling fails or does not bring back what was there).
+2. ``raw``: the same, and instances of the user's classes by their attributes, past their own ``__reduce__`` (for
+   classes whose pickling fails or does not bring back what was there).
 3. ``cloudpickle`` and 4. ``dill``, each with our reductions first, for what is left.
 
 The streams are not for long-term storage by themselves: they name functions of `rebuild`, whose names are part of the
@@ -181,7 +181,8 @@ def dump(values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any
 def load(stream: Any, buffers: Sequence[Any]) -> dict[str, Any]:
     """The values of a component. Only for bytes whose manifest's signature and whose hashes have been verified.
 
-    ``stream`` is bytes-like; ``buffers`` should be writable, or arrays come back read-only. Raises whatever the objects raise.
+    ``stream`` is bytes-like; ``buffers`` should be writable, or arrays come back read-only. Raises whatever the objects
+    raise.
     """
     with warnings.catch_warnings(), collector_paused():
         warnings.simplefilter("ignore")

@@ -11,8 +11,8 @@ from .components import Probe
 from .session import SessionView
 
 RERUN_SECONDS = 0.05
-"""What a re-run is taken to cost beside the cell's own time: setting the scene, compiling, comparing; and being the less
-certain of the two ways."""
+"""What a re-run is taken to cost beside the cell's own time: setting the scene, compiling, comparing; and being the
+less certain of the two ways."""
 _BUFFERS = 4096
 _DOUBT_FACTOR, _DOUBT_SECONDS = 20.0, 10.0
 

@@ -1,7 +1,7 @@
 """How arrays that share memory are taken apart, so that they share it again after a restore.
 
-numpy and torch pickle every view as a copy. Here the memory that several arrays of a component look at is stored once, and
-each of them as a look at it.
+numpy and torch pickle every view as a copy. Here the memory that several arrays of a component look at is stored once,
+and each of them as a look at it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Memory:
 class ArrayReducer:
     """Reductions of arrays and tensors, for one pickle stream.
 
-    ``ranges`` are the memory ranges of all arrays of the component, ``private`` the ids of arrays that are to be copied.
+    ``ranges`` are the memory ranges of all arrays of the component, ``private`` the ids of arrays that are to be
+    copied.
     """
 
     def __init__(self, ranges: list[tuple[int, int]], private: set[int]) -> None:

@@ -1,7 +1,8 @@
 """How functions, classes and code of the session are taken apart for pickling.
 
-What a module can be asked for goes by name; what lives in ``__main__`` or in another function goes by value. The globals of
-the user's functions are the live namespace and are never copied: a function finds there what it found before.
+What a module can be asked for goes by name; what lives in ``__main__`` or in another function goes by value. The
+globals of the user's functions are the live namespace and are never copied: a function finds there what it found
+before.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Restoring a session: load what was stored, run again what has to be, compare, and say what became of each variable.
 
-Every variable has three ways, taken in this order: load it, recompute it, report it lost. What cannot be loaded, or is not
-what was saved, goes on to the next way; a wrong value is never bound.
+Every variable has three ways, taken in this order: load it, recompute it, report it lost. What cannot be loaded, or is
+not what was saved, goes on to the next way; a wrong value is never bound.
 """
 
 from __future__ import annotations

@@ -96,8 +96,8 @@ def save(
 ) -> dict[str, Any]:
     """Write a prepared session and commit it; returns {"generation", "bytes", "bytes_written", "seconds", "plan"}.
 
-    Raises SaveError when the deadline (seconds from the start of preparing) passes, StoreError from the store; in either case
-    the previous checkpoint is as it was.
+    Raises SaveError when the deadline (seconds from the start of preparing) passes, StoreError from the store; in
+    either case the previous checkpoint is as it was.
     """
     started = time.perf_counter()
     ends = None if deadline_s is None else started + deadline_s - sum(prepared.seconds.values())

@@ -1,8 +1,8 @@
 """Loading a component on trial, in a forked child, before anyone depends on it.
 
-The child has the session's memory as it is now, loads what would be stored, and compares. Whatever the objects' own code does
-on loading (raise, print, hang, exit) it does there. Forking can fail or hang in a process with many threads; then the trial
-tells nothing, and the component counts as untried.
+The child has the session's memory as it is now, loads what would be stored, and compares. Whatever the objects' own
+code does on loading (raise, print, hang, exit) it does there. Forking can fail or hang in a process with many threads;
+then the trial tells nothing, and the component counts as untried.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..objects.walk import Walker
 from . import pickling
 
 PATIENCE = 2.0
-"""Seconds that loading one component may take, beside what its size explains. A library whose threads did not survive the
-fork (OpenMP) waits for them for ever."""
+"""Seconds that loading one component may take, beside what its size explains. A library whose threads did not survive
+the fork (OpenMP) waits for them for ever."""
 _BYTES_PER_SECOND = 20e6
 
 

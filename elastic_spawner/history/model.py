@@ -1,7 +1,8 @@
 """The application history graph (AHG) of one notebook session (ElasticNotebook, VLDB 2024, section 4).
 
-A *cell execution* (CE) reads and writes *variable snapshots* (VS). A snapshot is named by the variable and the number of
-the cell execution that wrote it, so the graph needs no node objects: reads and writes of the executions are its edges.
+A *cell execution* (CE) reads and writes *variable snapshots* (VS). A snapshot is named by the variable and the number
+of the cell execution that wrote it, so the graph needs no node objects: reads and writes of the executions are its
+edges.
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ from . import session as sessions
 
 
 def call(method: str, params: str = "{}") -> str:
-    """Run ``method`` with JSON parameters; returns ``{"ok": true, "result"}`` or ``{"ok": false, "error": {"type", "message"}}``.
+    """Run ``method`` with JSON parameters; returns ``{"ok": true, "result"}`` or ``{"ok": false, "error": {"type",
+    "message"}}``.
 
-    A request that comes up after its ``not_after`` (seconds since the epoch) is answered with the error ``Expired`` and does
-    nothing: who asked has given up.
+    A request that comes up after its ``not_after`` (seconds since the epoch) is answered with the error ``Expired`` and
+    does nothing: who asked has given up.
     """
     try:
         values = json.loads(params)

@@ -119,8 +119,9 @@ def torch_tensors(walker: Walker, members: list[Any]) -> None:
 def private_memory(obj: Any) -> set[int]:
     """Ids of the arrays inside a pandas object that nobody else may write to, though they may lie in shared memory.
 
-    An Index never changes its data; under copy-on-write a frame copies before it writes. Sharing is then an optimisation
-    that cannot be observed, and keeping it over a restore would even be wrong: pandas' record of it is not pickled.
+    An Index never changes its data; under copy-on-write a frame copies before it writes. Sharing is then an
+    optimisation that cannot be observed, and keeping it over a restore would even be wrong: pandas' record of it is not
+    pickled.
     """
     pandas = sys.modules.get("pandas")
     if pandas is None or not hasattr(pandas, "Index"):

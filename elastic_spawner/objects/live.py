@@ -1,7 +1,7 @@
 """Objects that stand for something outside the interpreter: locks, files, connections.
 
-`live_state` describes such an object by plain values: what it is connected to and how far it has come. The tracker compares
-that; the pickler rebuilds from it.
+`live_state` describes such an object by plain values: what it is connected to and how far it has come. The tracker
+compares that; the pickler rebuilds from it.
 """
 
 from __future__ import annotations

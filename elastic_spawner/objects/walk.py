@@ -1,8 +1,9 @@
 """What an object reaches, and a digest of its structure and values, in one pass over the object graph.
 
-The walk goes breadth first and takes all objects of one type in a level together, so that plain data is handled by C loops:
-a list of a million tuples costs three passes of C code instead of a million calls. It sees what a pickler would reach and,
-for the user's own classes, also what their ``__reduce__`` might leave out. It alters nothing and keeps nothing alive.
+The walk goes breadth first and takes all objects of one type in a level together, so that plain data is handled by C
+loops: a list of a million tuples costs three passes of C code instead of a million calls. It sees what a pickler would
+reach and, for the user's own classes, also what their ``__reduce__`` might leave out. It alters nothing and keeps
+nothing alive.
 
 The digest is equal for equal graphs in another process too (sets are taken in a canonical order, sharing is numbered in
 order of the first visit), so that it serves for change detection as well as for checking what was restored.
@@ -92,8 +93,9 @@ _IMMUTABLE = frozenset({tuple, frozenset, range, slice, types.CodeType, types.Bu
 class Walker:
     """One walk. ``boundary`` maps ids of large objects to names: they are noted in ``links`` and not entered.
 
-    ``budget_nodes`` bounds the walk (OverBudget is raised). After ``deadline`` (of time.perf_counter) a walk that has met more
-    than a few objects is given up too, and the content of large buffers is left out (``Walk.partial``). None means no bound.
+    ``budget_nodes`` bounds the walk (OverBudget is raised). After ``deadline`` (of time.perf_counter) a walk that has
+    met more than a few objects is given up too, and the content of large buffers is left out (``Walk.partial``). None
+    means no bound.
     """
 
     def __init__(

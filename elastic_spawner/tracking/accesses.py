@@ -1,7 +1,7 @@
 """Which global names a piece of code reads and writes, from its code objects: nothing runs slower for being watched.
 
-Sources: the cell is compiled once more (statement by statement, so that names assigned before they are used do not count as
-read); functions and classes are looked at through the code that they already carry.
+Sources: the cell is compiled once more (statement by statement, so that names assigned before they are used do not
+count as read); functions and classes are looked at through the code that they already carry.
 """
 
 from __future__ import annotations

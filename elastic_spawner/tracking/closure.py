@@ -21,9 +21,9 @@ def reachable_accesses(
 ) -> Accesses:
     """Accesses to ``namespace`` by code reachable from ``roots``.
 
-    Names found in functions are looked up in turn until nothing new appears. Code of installed libraries is not followed:
-    it cannot name the session's variables, and what it is handed is reachable by itself. ``searched`` collects the ids of
-    large containers that were searched; those in it are passed over.
+    Names found in functions are looked up in turn until nothing new appears. Code of installed libraries is not
+    followed: it cannot name the session's variables, and what it is handed is reachable by itself. ``searched``
+    collects the ids of large containers that were searched; those in it are passed over.
     """
     searched = set() if searched is None else searched
     found = Accesses()

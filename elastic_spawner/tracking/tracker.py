@@ -1,8 +1,8 @@
 """Watches the namespace from cell to cell and writes the history.
 
 Only names that the cell could have touched are compared: those its code can reach, and those linked with them through a
-shared object or buffer. A comparison that would exceed the budget is left out and the name counts as changed: what is not
-known is never taken as unchanged.
+shared object or buffer. A comparison that would exceed the budget is left out and the name counts as changed: what is
+not known is never taken as unchanged.
 """
 
 from __future__ import annotations
