@@ -19,6 +19,12 @@ from .output import bytes_text, moment_text, print_json, printable, table
 
 NOT_CHECKED = "signature not checked, for lack of a key: give --key-file, or --hub-secret-file with --owner"
 
+FAULTS = {
+    "damaged": "not as stored; an earlier generation may be (--all)",
+    "signature": "not signed with this key: it is forged or damaged, or the key is another server's",
+    "format": "of a format that this version does not read: upgrade elastic-spawner",
+}
+
 NOTEBOOK = "notebook"
 """The session of checkpoints that are made in a notebook without a hub."""
 
@@ -161,9 +167,9 @@ def verify(options: argparse.Namespace) -> int:
     bad = [result for result in results if not result["ok"]]
     if bad:
         names = ", ".join(f"{result['session']} generation {result['generation']}" for result in bad)
-        newer = all(result["newer_format"] for result in bad)
-        why = "of a newer format: upgrade elastic-spawner" if newer else "not as stored; an earlier one may be (--all)"
-        raise Failure(f"{names}: {why}", Failure.BAD_INPUT if newer else Failure.FAILED)
+        faults = {result["fault"] for result in bad}
+        why = FAULTS[faults.pop() if len(faults) == 1 else "damaged"]
+        raise Failure(f"{names}: {why}", Failure.BAD_INPUT if why == FAULTS["format"] else Failure.FAILED)
     return 0
 
 
@@ -175,13 +181,14 @@ def _generations(opened: Opened, session: str, options: argparse.Namespace) -> l
 
 
 def _verified(opened: Opened, session: str, generation: int) -> dict[str, Any]:
-    result = {"session": session, "generation": generation, "newer_format": False, "affected": []}
+    result: dict[str, Any] = {"session": session, "generation": generation, "fault": None, "affected": []}
     try:
         report: VerifyReport = opened.repository.verify(session, generation)
     except (SignatureError, FormatError) as error:
-        newer = isinstance(error, FormatError)
-        return {**result, "ok": False, "signed": False, "problems": [str(error)], "newer_format": newer}
+        fault = "format" if isinstance(error, FormatError) else "signature"
+        return {**result, "ok": False, "signed": False, "problems": [str(error)], "fault": fault}
     if report.problems:
+        result["fault"] = "damaged"
         result["affected"] = manifests.affected(opened.repository.load(session, generation), report.problems)
     return {**result, **report.to_dict()}
 

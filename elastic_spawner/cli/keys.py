@@ -13,7 +13,10 @@ MIN_BYTES = 16
 
 
 def find_key(options: argparse.Namespace) -> bytes | None:
-    """Return the key that the options or the environment give; None without one. Raises Failure for one that is none."""
+    """Return the key that the options or the environment give; None without one.
+
+    Raises Failure for one that is none.
+    """
     if options.hub_secret_file or options.owner:
         return _derived(options)
     if options.key_file:

@@ -63,7 +63,8 @@ def moment_text(moment: float | None) -> str:
 def size_text(size: dict[str, Any]) -> str:
     """``2.0 GiB, 2 CPUs``."""
     memory, cpus = number_of(size.get("memory")), number_of(size.get("cpus"))
-    return f"{bytes_text(memory) or 'unlimited'}, {'all' if cpus is None else format(cpus, 'g')} CPUs"
+    count = "all CPUs" if cpus is None else f"{cpus:g} CPU{'' if cpus == 1 else 's'}"
+    return f"{bytes_text(memory) or 'unlimited'}, {count}"
 
 
 def table(rows: Iterable[Sequence[str]], heading: Sequence[str], right: Sequence[int] = ()) -> str:

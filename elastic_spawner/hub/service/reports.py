@@ -39,6 +39,7 @@ class Rerun:
 class Recomputed:
     name: str
     cells: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def _plan(kernel: dict[str, Any]) -> KernelPlan:
             for item in _dicts(plan, "rerun")
         ),
         recomputed=tuple(
-            Recomputed(_text(item.get("name")), _joined(item.get("cells"))) for item in _dicts(plan, "recomputed")
+            Recomputed(_text(item.get("name")), _joined(item.get("cells")), _text(item.get("why")))
+            for item in _dicts(plan, "recomputed")
         ),
         lost=tuple(
             Lost(*(_text(item.get(name)) for name in ("name", "reason", "cell", "cure")))
