@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -51,14 +51,19 @@ class HubProcess:
         python: str = sys.executable,
         service: bool = False,
         env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        """``config`` is Python that is put after the common configuration, with ``c`` in its namespace."""
+        """``config`` is Python that is put after the common configuration, with ``c`` in its namespace.
+
+        ``prefix`` is a command that executes the hub's, such as setpriv.
+        """
         self.directory = Path(directory).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.python = python
         self.token = secrets.token_hex(16)
         self.ports = free_ports(3)
         self.env = dict(env or {})
+        self.prefix = list(prefix)
         self.process: subprocess.Popen[bytes] | None = None
         common = _CONFIG.format(directory=self.directory, ports=self.ports, token=self.token, service=service)
         (self.directory / "jupyterhub_config.py").write_text(common + config)
@@ -88,7 +93,7 @@ class HubProcess:
             del environment[name]
         with open(self.directory / "hub.log", "ab") as log:
             self.process = subprocess.Popen(
-                [self.python, "-m", "jupyterhub", "-f", str(self.directory / "jupyterhub_config.py")],
+                [*self.prefix, self.python, "-m", "jupyterhub", "-f", str(self.directory / "jupyterhub_config.py")],
                 cwd=self.directory,
                 env=environment,
                 stdout=log,

@@ -26,10 +26,11 @@ def _pausing(name):
     return action
 
 
-for _name in ("check_room", "save_for_move", "end_server", "launch_server", "route_to_server", "restored"):
+for _name in ("start", "check_room", "save_for_move", "end_server", "launch_server", "route_to_server", "restored"):
     setattr(PausingSpawner, _name, _pausing(_name))
 
 c.JupyterHub.spawner_class = PausingSpawner  # noqa: F821
+c.Spawner.pre_spawn_hook = lambda spawner: setattr(spawner, "resize_in_place", spawner.user.name == "inplace")  # noqa: F821
 c.ElasticLocalSpawner.min_mem = "1M"  # noqa: F821
 c.ElasticLocalSpawner.max_mem = "8G"  # noqa: F821
 c.ElasticLocalSpawner.max_cpus = 64  # noqa: F821

@@ -185,12 +185,25 @@ def test_a_running_cell_refuses_the_resize_or_is_interrupted_as_asked(hub):
     assert note.run("x").text == "7"
 
 
+def test_with_resize_in_place_a_server_is_given_more_without_a_move(hub):
+    """An option, off by default: nothing stops, and the same kernel has the new limits."""
+    _, note = open_notebook(hub, "inplace")
+    note.run("x = 3")
+    pid = note.run("import os; os.getpid()").text
+    assert hub.resize("inplace", cpus=1).status_code == 202
+    lines = hub.follow("inplace")
+    assert [line["step"] for line in lines] == ["requested", "done"]
+    assert int(note.run(LIMITS).stdout.split()[1]) == 1
+    assert note.run("import os; os.getpid()").text == pid
+    assert hub.elastic("inplace")["size"]["cpus"] == 1.0
+
+
 def test_an_admins_stop_during_a_move_wins_and_loses_nothing(hub):
     """At each step: the move is cancelled, the server stops, and the next start restores it."""
     _, note = open_notebook(hub, "hal")
     kernel = note.kernel_id
     for count, where in enumerate(
-        ["before save_for_move", "before end_server", "before launch_server", "after launch_server", "before restored"]
+        ["before save_for_move", "before end_server", "before launch_server", "before restored"]
     ):
         note.reconnect()
         assert note.run(f"x = {count}").status == "ok"
