@@ -66,7 +66,7 @@ def cache_folder() -> Path:
     """Where environments live: the cache folder, or `.venv` in the tree where there is no cache folder to write to."""
     if given := os.environ.get("ELASTIC_ENVIRONMENTS"):
         return Path(given).absolute()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "elastic-spawner"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "elastic-spawner" / "environments"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         (cache / ".writable").touch()

@@ -67,7 +67,8 @@ def main(argv: list[str] | None = None) -> int:
             print(json.dumps(result.to_json(), indent=2) if args.json else show(result), flush=True)
             if args.keep:
                 say(f"\nThe hub is at {hub.url}; log in as {hub.user!r}, whose notebook it is, or as {hub.admin!r}.")
-                say(f"Any password will do. The admin's page: {hub.url}services/elastic/. Ctrl-C ends it all.")
+                say(f"The password of both is {hub.password}. The admin's page: {hub.url}/services/elastic/.")
+                say("Ctrl-C ends and removes everything.")
                 _wait_for_interrupt()
             return 1 if result.broken else 0
     except DemoError as error:

@@ -5,34 +5,28 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import requests
 
-from ..hub import processes
+from ..testing import Browser, HubProcess
 
-CONFIG = Path(__file__).with_name("jupyterhub_config.py")
+CONFIG = """
+c.DummyAuthenticator.password = {password!r}
+c.ElasticLocalSpawner.mem_limit = {memory!r}
+c.ElasticLocalSpawner.cpu_limit = {cpus!r}
+c.Spawner.default_url = "/lab"
+c.ConfigurableHTTPProxy.command = [{proxy!r}]
+"""
 
 
 class DemoError(Exception):
     """The demo cannot go on; the message says why and what to do."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 def find_proxy() -> str:
@@ -46,108 +40,86 @@ def find_proxy() -> str:
     return found
 
 
-class DemoHub:
-    """``with DemoHub() as hub: hub.start()``. At the end everything is ended and removed, whatever happened."""
+class DemoHub(HubProcess):
+    """``with DemoHub() as hub: hub.start()``. At the end everything is ended and removed, whatever happened.
 
-    def __init__(self, *, user: str = "alice", admin: str = "admin", memory: str = "2G", cpus: float = 1) -> None:
+    The password keeps other users of this machine out, who could otherwise run programs as us.
+    """
+
+    admin = "admin"
+
+    def __init__(self, *, user: str = "alice", memory: str = "2G", cpus: float = 1) -> None:
         self.user = user
-        self.admin = admin
-        self.size = {"memory": memory, "cpus": cpus}
-        self.folder = Path(tempfile.mkdtemp(prefix="elastic-spawner-demo-"))
-        self.log = self.folder / "hub.log"
-        self._token = secrets.token_hex(16)
-        public, hub, proxy = free_ports(3)
-        self.url = f"http://127.0.0.1:{public}/"
-        self._env = {
-            "DEMO_URL": self.url,
-            "DEMO_HUB_PORT": str(hub),
-            "DEMO_PROXY_API_URL": f"http://127.0.0.1:{proxy}",
-            "DEMO_USER": user,
-            "DEMO_ADMIN": admin,
-            "DEMO_MEMORY": memory,
-            "DEMO_CPUS": str(cpus),
-            "DEMO_TOKEN": self._token,
-        }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.password = secrets.token_urlsafe(6)
+        config = CONFIG.format(password=self.password, memory=memory, cpus=cpus, proxy=find_proxy())
+        folder = tempfile.mkdtemp(prefix="elastic-spawner-demo-")
+        # What a surrounding Jupyter server has set is not for ours.
+        unset = {name: "" for name in os.environ if name in ("JUPYTER_CONFIG_PATH", "JUPYTER_CONFIG_DIR")}
+        super().__init__(folder, config, service=True, env=unset)
 
     def __enter__(self) -> DemoHub:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
-
-    def start(self, timeout_s: float = 60) -> None:
-        """Start and wait until the hub and the resize service answer. Raises DemoError with the log's last lines."""
-        self._env["DEMO_PROXY"] = find_proxy()
-        # What a surrounding Jupyter server or hub has set is not for ours.
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY_", "ELASTIC_SPAWNER_"))}
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "-f", str(CONFIG)],
-                cwd=self.folder,
-                env={**env, **self._env},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is ours; we end the hub in order
-            )
-        end = time.monotonic() + timeout_s
-        for path in ("hub/api/", "services/elastic/"):
-            while not self._answers(path):
-                if self.process.poll() is not None:
-                    raise DemoError(f"the hub ended with status {self.process.returncode}:\n{self.log_tail()}")
-                if time.monotonic() > end:
-                    raise DemoError(f"{self.url}{path} does not answer after {timeout_s:.0f} s:\n{self.log_tail()}")
-                time.sleep(0.1)
-
-    def _answers(self, path: str) -> bool:
         try:
-            return requests.get(self.url + path, timeout=5, allow_redirects=False).status_code < 400
-        except requests.RequestException:
-            return False
+            if self.process is not None and self.process.poll() is None:
+                self.stop(timeout_s=30)
+        except subprocess.TimeoutExpired:
+            pass  # close() is less polite
+        finally:
+            if self.process is not None:
+                self.close()
+            shutil.rmtree(self.directory, ignore_errors=True)
 
-    def log_tail(self, lines: int = 25) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def start(self, timeout_s: float = 60.0, env: Any = None) -> None:
+        """Start and wait until the hub and the resize service answer. Raises DemoError with the log's last lines."""
+        try:
+            super().start(timeout_s, env)
+            service = f"{self.url}/services/elastic/"
+            self.wait_for(lambda: requests.get(service, timeout=5).ok, timeout_s, f"{service} does not answer")
+        except RuntimeError as error:
+            raise DemoError(str(error)) from error
 
-    def api(self, method: str, path: str, token: str | None = None, **body: Any) -> requests.Response:
-        """Call the hub's REST interface. Raises DemoError when it refuses."""
-        headers = {"Authorization": f"token {token or self._token}"}
-        answer = requests.request(method, f"{self.url}hub/api/{path}", json=body or None, headers=headers, timeout=60)
+    def log_in(self, user: str) -> Tab:
+        """A browser in which this user is logged in. Raises DemoError."""
+        try:
+            return Tab(self.url, user, self.password)
+        except (RuntimeError, requests.RequestException) as error:
+            raise DemoError(f"{user} cannot log in: {error}") from error
+
+    def start_users_server(self) -> None:
+        """Raises DemoError."""
+        try:
+            self.start_server(self.user)
+        except RuntimeError as error:
+            raise DemoError(str(error)) from error
+
+    def user_token(self, user: str) -> str:
+        """An API token with which one acts as this user. Raises DemoError."""
+        answer = self.api("POST", f"/users/{user}/tokens", {"note": "demo", "expires_in": 86400})
         if not answer.ok:
-            raise DemoError(f"{method} {path} was answered by {answer.status_code}: {answer.text[:300]}")
+            raise DemoError(f"there is no token for {user}: {answer.status_code} {answer.text[:300]}")
+        return str(answer.json()["token"])
+
+
+class Tab(Browser):
+    """A user's browser, logged in with a password."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url
+        self.user = user
+        self.http = requests.Session()
+        page = f"{url}/hub/login"
+        self.http.get(page, timeout=30).raise_for_status()
+        form = {"username": user, "password": password, "_xsrf": self._xsrf("/hub/")}
+        answer = self.http.post(page, data=form, timeout=30, allow_redirects=False)
+        if answer.status_code != 302:
+            raise RuntimeError(f"{answer.status_code} {answer.reason}")
+
+    def put(self, path: str, body: Any) -> requests.Response:
+        """PUT to a path of the user's server, as JupyterLab does. Raises requests.HTTPError."""
+        base = self.server_path()
+        headers = {"X-XSRFToken": self._xsrf(base)}
+        answer = self.http.put(f"{self.url}{base}{path}", json=body, headers=headers, timeout=30)
+        answer.raise_for_status()
         return answer
-
-    def token(self, name: str) -> str:
-        """An API token with which one acts as this user."""
-        self.api("POST", "users", usernames=[name]) if name not in self._users() else None
-        return self.api("POST", f"users/{name}/tokens", note="demo", expires_in=86400).json()["token"]
-
-    def _users(self) -> set[str]:
-        return {u["name"] for u in self.api("GET", "users").json()}
-
-    def start_server(self, token: str, timeout_s: float = 60) -> str:
-        """Start the user's server as the user, and return its address. Raises DemoError."""
-        self.api("POST", f"users/{self.user}/server", token)
-        end = time.monotonic() + timeout_s
-        while True:
-            server = self.api("GET", f"users/{self.user}", token).json()["servers"].get("", {})
-            if server.get("ready"):
-                return f"{self.url}user/{self.user}/"
-            if not server or time.monotonic() > end:
-                raise DemoError(f"the server of {self.user} did not start:\n{self.log_tail()}")
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        """End the hub, its proxy and its servers, and remove the folder."""
-        if self.process is not None and self.process.poll() is None:
-            family = {pid: processes.start_time(pid) for pid in processes.descendants(self.process.pid)}
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            for pid, started in family.items():  # whoever outlived the hub
-                if started is not None and processes.start_time(pid) == started:
-                    os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(self.folder, ignore_errors=True)

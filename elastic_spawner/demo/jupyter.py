@@ -1,4 +1,4 @@
-"""A notebook's front end without a browser: sessions and kernels of one server, through the hub's proxy."""
+"""A notebook's front end without a screen: one kernel, through the hub's proxy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 import requests
 import websocket
+
+from .hub import Tab
 
 LOOK = Path(__file__).with_name("look.py")
 
@@ -32,65 +34,46 @@ class Reply:
     expressions: dict[str, Any] = field(default_factory=dict)
 
 
-class Server:
-    """One user's Jupyter server. ``url`` ends with a slash."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self.url = url
-        self.token = token
-        self.http = requests.Session()
-        self.http.headers["Authorization"] = f"token {token}"
-
-    def get(self, path: str) -> requests.Response:
-        return self.http.get(self.url + path, timeout=30)
-
-    def write(self, path: str, content: dict[str, Any]) -> None:
-        """Store a notebook under this path on the server. Raises requests.HTTPError."""
-        body: Any = {"type": "notebook", "format": "json", "content": content}
-        self.http.put(f"{self.url}api/contents/{path}", json=body, timeout=30).raise_for_status()
-
-    def open_session(self, path: str, kernel_name: str = "python3") -> Kernel:
-        """Start a kernel for a notebook, as JupyterLab does when it opens one. Raises requests.HTTPError."""
-        body: Any = {"path": path, "name": path, "type": "notebook", "kernel": {"name": kernel_name}}
-        answer = self.http.post(f"{self.url}api/sessions", json=body, timeout=60)
-        answer.raise_for_status()
-        session = answer.json()
-        return Kernel(self, session["kernel"]["id"], session["id"])
-
-
 class Kernel:
-    """A kernel by its websocket."""
+    """A notebook's kernel, as an open tab has it: by cookies, and by a websocket that may break."""
 
-    def __init__(self, server: Server, kernel_id: str, session_id: str) -> None:
-        self.server = server
+    def __init__(self, tab: Tab, kernel_id: str) -> None:
+        self.tab = tab
         self.id = kernel_id
-        self.session_id = session_id
         self.client = uuid.uuid4().hex
         self.socket: websocket.WebSocket | None = None
 
+    @classmethod
+    def open(cls, tab: Tab, path: str, notebook: dict[str, Any]) -> Kernel:
+        """Put a notebook on the user's server and start its kernel, as JupyterLab does.
+
+        Raises requests.HTTPError.
+        """
+        tab.open_server()
+        tab.put(f"api/contents/{path}", {"type": "notebook", "format": "json", "content": notebook})
+        session = tab.open_notebook(path)
+        return cls(tab, session.kernel_id)
+
     def connect(self, timeout_s: float = 60) -> None:
-        """Connect as a tab does: retry while the server is away, give up when it does not know the kernel.
+        """Connect as a tab does: retry while the server is away, give up when it does not know the kernel or us.
 
         Raises KernelLost, TimeoutError.
         """
         end = time.monotonic() + timeout_s
         while True:
             try:
-                answer = self.server.get(f"api/kernels/{self.id}")
-                if answer.status_code == 200:
+                status = self.tab.get(f"api/kernels/{self.id}").status_code
+                if status == 200:
                     break
-                if answer.status_code not in (424, 502, 503, 504):
-                    raise KernelLost(f"GET api/kernels/{self.id} was answered by {answer.status_code}")
+                if status not in (424, 502, 503, 504):
+                    raise KernelLost(f"GET api/kernels/{self.id} was answered by {status}")
             except requests.ConnectionError:
                 pass
             if time.monotonic() > end:
-                raise TimeoutError(f"the server at {self.server.url} did not come back within {timeout_s:.0f} s")
+                raise TimeoutError(f"the server did not come back within {timeout_s:.0f} s")
             time.sleep(0.1)
-        url = f"{self.server.url.replace('http', 'ws', 1)}api/kernels/{self.id}/channels?session_id={self.client}"
         self.close()
-        self.socket = websocket.create_connection(
-            url, timeout=60, header=[f"Authorization: token {self.server.token}"], suppress_origin=True
-        )
+        self.socket = self.tab.connect(self.id)
 
     def close(self) -> None:
         if self.socket is not None:

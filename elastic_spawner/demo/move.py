@@ -9,15 +9,14 @@ from typing import Any
 
 import requests
 
-from .hub import DemoError
-from .jupyter import Server
+from .hub import DemoError, Tab
 
 
 class Admin:
     """The resize service's REST interface."""
 
     def __init__(self, hub_url: str, token: str) -> None:
-        self.url = f"{hub_url}services/elastic/api/"
+        self.url = f"{hub_url}/services/elastic/api/"
         self.http = requests.Session()
         self.http.headers["Authorization"] = f"token {token}"
 
@@ -57,10 +56,10 @@ class Admin:
 class Watch(threading.Thread):
     """Asks for the kernel ten times a second, as a tab does that has lost its connection (only more often)."""
 
-    def __init__(self, server: Server, kernel_id: str) -> None:
+    def __init__(self, tab: Tab, kernel_id: str) -> None:
         super().__init__(daemon=True)
-        self.url = f"{server.url}api/kernels/{kernel_id}"
-        self.headers = dict(server.http.headers)
+        self.url = f"{tab.url}{tab.server_path()}api/kernels/{kernel_id}"
+        self.cookies = tab.http.cookies.copy()
         self.seen: list[tuple[float, int]] = []
         """(seconds since the start, HTTP status; 0: no connection)"""
         self._end = threading.Event()
@@ -69,7 +68,7 @@ class Watch(threading.Thread):
         began = time.monotonic()
         while not self._end.wait(0.1):
             try:
-                status = requests.get(self.url, headers=self.headers, timeout=10).status_code
+                status = requests.get(self.url, cookies=self.cookies, timeout=10, allow_redirects=False).status_code
             except requests.RequestException:
                 status = 0
             self.seen.append((time.monotonic() - began, status))

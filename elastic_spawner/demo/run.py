@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 
 from .hub import DemoError, DemoHub
-from .jupyter import Kernel, KernelLost, Server
+from .jupyter import Kernel, KernelLost
 from .move import Admin, Watch
 from .result import Cell, Result
 
@@ -48,13 +48,12 @@ def run(notebook: tuple[str, Any], size: dict[str, Any], say: Say) -> Iterator[t
             hub.start()
         say(f"JupyterHub runs at {hub.url}")
         with _step(result, "server started"):
-            token = hub.token(hub.user)
-            server = Server(hub.start_server(token), token)
-        admin = Admin(hub.url, hub.token(hub.admin))
+            hub.start_users_server()
+        admin = Admin(hub.url, hub.user_token(hub.admin))
         result.size_before = _size(admin, hub.user)
         with _step(result, "kernel started"):
-            server.write(name, content)
-            kernel = server.open_session(name)
+            tab = hub.log_in(hub.user)
+            kernel = Kernel.open(tab, name, content)
             kernel.connect()
         say(f"running the cells of {name}")
         with _step(result, "cells run"):
@@ -64,7 +63,7 @@ def run(notebook: tuple[str, Any], size: dict[str, Any], say: Say) -> Iterator[t
             result.plan = _plan(admin, hub.user, kernel.id)
         asked = " and ".join(str(v) + (" CPUs" if k == "cpus" else "") for k, v in size.items())
         say(f"resizing the server to {asked}")
-        _move(result, admin, hub.user, server, kernel, size)
+        _move(result, admin, hub.user, kernel, size)
         result.size_after = _size(admin, hub.user)
         result.checkpoint = _server(admin, hub.user)["last_checkpoint"] or {}
         result.after = kernel.look()
@@ -87,8 +86,8 @@ def _run_cells(kernel: Kernel, content: Any, result: Result) -> None:
             raise DemoError(f"cell {reply.count} of the notebook failed before any move:\n{reply.text}")
 
 
-def _move(result: Result, admin: Admin, user: str, server: Server, kernel: Kernel, size: dict[str, Any]) -> None:
-    watch = Watch(server, kernel.id)
+def _move(result: Result, admin: Admin, user: str, kernel: Kernel, size: dict[str, Any]) -> None:
+    watch = Watch(kernel.tab, kernel.id)
     watch.start()
     try:
         result.story = admin.resize(user, **size)
