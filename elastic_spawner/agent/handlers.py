@@ -104,7 +104,7 @@ class PlanHandler(ElasticHandler):
 class RestoreHandler(ElasticHandler):
     @allow_unauthenticated
     async def get(self) -> None:
-        self.finish({"boot": self.agent.boot, "kernels": restore_reports(self.agent)})
+        self.finish({"boot": self.agent.boot, "kernels": await restore_reports(self.agent)})
 
 
 class CheckpointHandler(ElasticHandler):

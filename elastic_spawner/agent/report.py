@@ -24,6 +24,7 @@ PLAN_SECONDS = 30.0
 
 async def kernel_states(agent: ElasticAgent) -> list[dict[str, Any]]:
     """All kernels as `GET status` gives them."""
+    await agent.roster.look()
     kernels = list(agent.kernels.values())
     await asyncio.gather(*(_refresh(agent, kernel) for kernel in kernels))
     return [
@@ -48,11 +49,13 @@ async def kernel_states(agent: ElasticAgent) -> list[dict[str, Any]]:
 
 async def kernel_plans(agent: ElasticAgent) -> list[dict[str, Any]]:
     """What a save would store and a restore re-run, kernel by kernel."""
+    await agent.roster.look()
     return list(await asyncio.gather(*(_plan(agent, kernel) for kernel in list(agent.kernels.values()))))
 
 
-def restore_reports(agent: ElasticAgent) -> list[dict[str, Any]]:
+async def restore_reports(agent: ElasticAgent) -> list[dict[str, Any]]:
     """What came back, kernel by kernel; those that could not even be started are at the end."""
+    await agent.roster.look()
     reports = [
         {"id": kernel.id, "path": kernel.notebook, **restore}
         for kernel in agent.kernels.values()
