@@ -44,8 +44,11 @@ class StaticHandler(SecureHeaders, web.StaticFileHandler):
 class ServiceHandler(HubOAuthenticated, SecureHeaders):
     """Base of all handlers that need to know who asks."""
 
-    async def prepare(self) -> None:
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
+
+    async def prepare(self) -> None:
         # Asked for here, `current_user` does not have to block the loop for the hub's answer.
         await self.hub_auth.get_user(self, sync=False)
         if self.current_user is None:
