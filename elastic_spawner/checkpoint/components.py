@@ -16,7 +16,7 @@ from . import pickling, trial
 from .reduce_live import Unsavable
 
 PROBED = 4 << 20
-"""Components up to this size in bytes are serialised before planning; larger ones only when the plan wants them stored."""
+"""Components up to this size in bytes are serialised before planning; larger ones when the plan wants them stored."""
 _RISKS = 200
 
 
@@ -118,7 +118,8 @@ class Serialiser:
 
     def _split(self, names: tuple[str, ...], found: Probe, tried: bool = False) -> list[tuple[tuple[str, ...], int]]:
         """Take out the names that cannot be stored by themselves; the rest stays together."""
-        good, bad = [], []
+        good: list[tuple[str, str]] = []
+        bad: list[tuple[str, str]] = []
         for name in names:
             payload, _, reason = self._dump((name,), 0)
             if payload is not None and tried:

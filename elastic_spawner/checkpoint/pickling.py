@@ -44,7 +44,8 @@ class Payload:
     @property
     def bytes(self) -> int:
         """Size in bytes."""
-        return len(self.stream) + sum(b.nbytes for b in self.buffers)
+        beside: int = sum(b.nbytes for b in self.buffers)
+        return len(self.stream) + beside
 
 
 class Reductions:
@@ -114,7 +115,7 @@ _ITERABLE = (list, tuple, set, frozenset)
 class _Pickler(pickle.Pickler):
     def __init__(self, file: Any, reductions: Reductions, buffer_callback: Callable[[Any], Any] | None) -> None:
         super().__init__(file, _PROTOCOL, buffer_callback=buffer_callback)
-        self.reducer_override = reductions
+        self.reducer_override = reductions  # type: ignore[method-assign]
 
 
 class _Unpickler(pickle.Unpickler):
@@ -149,7 +150,10 @@ def _dill_pickler(file: Any, reductions: Reductions, _buffer_callback: Any) -> A
 
 
 def dump(values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any], codec: str) -> Payload:
-    """Serialise ``values`` jointly with one codec of `CODECS`. Raises whatever the objects raise; RecursionError when too deep."""
+    """Serialise ``values`` jointly with one codec of `CODECS`.
+
+    Raises whatever the objects raise; RecursionError when they are nested too deeply.
+    """
     reductions = Reductions(namespace, walks, raw=codec != "pickle")
     stream = io.BytesIO()
     buffers: list[Any] = []

@@ -53,7 +53,7 @@ def build(view: SessionView, probe: Probe, costs: CostModel, alpha: float, deadl
 
 
 def _sizes(view: SessionView, probe: Probe) -> dict[str, tuple[int, str]]:
-    """Bytes and cost model's codec of each name that can be stored; a component's bytes are shared out among its names."""
+    """Bytes and codec of each name that can be stored; a component's bytes are shared out among its names."""
     found = {}
     for component in probe.components:
         estimates = {n: view.walks[n].bytes for n in component.names}
@@ -93,7 +93,7 @@ def _bonds(view: SessionView) -> tuple[list[tuple[str, str]], list[tuple[str, st
 
 
 def _lineage(view: SessionView, name: str) -> tuple[frozenset[int], frozenset[str]]:
-    """The cells that recomputing ``name`` re-runs when all other active variables are there, and those of them it reads."""
+    """The cells that recomputing ``name`` re-runs when all other variables are there, and which of them it reads."""
     history = view.history
     pending = [history.active[name]] if name in history.active else []
     cells: set[int] = set()

@@ -55,13 +55,14 @@ def code(data: bytes, magic: bytes, name: str, line: int, filename: str, source:
         # so that tracebacks and inspect.getsource show it as before
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     if magic == importlib.util.MAGIC_NUMBER:
-        return marshal.loads(data)  # type: ignore[no-any-return]
+        code: types.CodeType = marshal.loads(data)
+        return code
     if source is None:
         raise ValueError(f"{name} was compiled by another Python version and came without its source")
     import ast
 
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    pending = [compile(source, filename, "exec", flags, dont_inherit=True)]
+    pending: list[types.CodeType] = [compile(source, filename, "exec", flags, dont_inherit=True)]
     while pending:
         candidate = pending.pop()
         if candidate.co_name == name and candidate.co_firstlineno == line:
@@ -162,7 +163,7 @@ def set_class(cls: type, state: dict[str, Any]) -> None:
         abstract = state.get("__abstractmethods__")
         abc._abc_init(cls)  # type: ignore[attr-defined]
         if abstract is not None:
-            cls.__abstractmethods__ = abstract  # type: ignore[attr-defined]
+            cls.__abstractmethods__ = abstract
         for subclass in registered:
             abc.ABCMeta.register(cls, subclass)
 
@@ -199,7 +200,8 @@ def raw(cls: type, content: Any) -> Any:
             made = base.__new__(cls)
             base.__init__(made, content)
             return made
-    for immutable in (tuple, frozenset, str, int, float, bytes):
+    bases: tuple[Any, ...] = (tuple, frozenset, str, int, float, bytes)
+    for immutable in bases:
         if issubclass(cls, immutable):
             return immutable.__new__(cls, content)
     if issubclass(cls, BaseException):
@@ -296,7 +298,7 @@ def sqlite(path: str, image: Any, isolation_level: Any, row_factory: Any, text_f
         if isinstance(image, str):
             made.executescript(image)
         elif image is not None:
-            made.deserialize(bytes(image))
+            made.deserialize(bytes(image))  # type: ignore[attr-defined]  # from 3.11; a dump is text before that
     made.isolation_level = isolation_level
     made.row_factory = row_factory
     made.text_factory = text_factory
@@ -342,8 +344,8 @@ def mapping_proxy(mapping: Any) -> Any:
 
 def memory_view(data: Any, fmt: str, shape: tuple[int, ...]) -> Any:
     """A contiguous memoryview."""
-    made = memoryview(data)
-    return made if fmt == "B" and made.shape == shape else made.cast("B").cast(fmt, shape)  # type: ignore[arg-type]
+    made: Any = memoryview(data)
+    return made if fmt == "B" and made.shape == shape else made.cast("B").cast(fmt, shape)
 
 
 # -- arrays that share memory

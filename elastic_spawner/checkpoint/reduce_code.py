@@ -31,8 +31,10 @@ _FUNCTION_STATE = (
     "__type_params__",
 )
 _CLASS_NOISE = frozenset(
-    {"__dict__", "__weakref__", "_abc_impl", "__slotnames__", "__module__", "__qualname__", "__slots__", "__firstlineno__",
-     "__static_attributes__", "__annotations_cache__"}
+    {
+        "__dict__", "__weakref__", "_abc_impl", "__slotnames__", "__module__", "__qualname__", "__slots__",
+        "__firstlineno__", "__static_attributes__", "__annotations_cache__",
+    }
 )  # fmt: skip
 _ENUM_NOISE = _CLASS_NOISE | ENUM_NOISE
 

@@ -95,8 +95,8 @@ class RestoreReport:
                 fate = self.variables[name]
                 said = fate.reason + (f". To have it back, {fate.cure()}." if status == LOST else "")
                 cell = f"In [{fate.cell}]" if fate.cell is not None else ""
-                cells = (f"<code>{html.escape(name)}</code>", html.escape(fate.type), f"<b style='color:{colour}'>{status}</b>",
-                         cell, html.escape(said))  # fmt: skip
+                shown = f"<b style='color:{colour}'>{status}</b>"
+                cells = (f"<code>{html.escape(name)}</code>", html.escape(fate.type), shown, cell, html.escape(said))
                 rows.append("<tr>" + "".join(f"<td style='text-align:left'>{c}</td>" for c in cells) + "</tr>")
         notes = "".join(f"<p>{html.escape(n)}</p>" for n in self.notes)
         head = "".join(

@@ -232,7 +232,8 @@ class Restorer:
         if problem is None:
             problem = self._difference(name, self.values[name], recomputed=True)
             if problem is not None:
-                problem = f"recomputing it gave another value than it had ({'; '.join(self._doubts(number)) or 'its cell does not repeat exactly'})"
+                doubts = "; ".join(self._doubts(number)) or "its cell does not repeat exactly"
+                problem = f"recomputing it gave another value than it had ({doubts})"
         if problem is not None:
             self.values.pop(name, None)
             self.problems[name] = f"{self.problems[name]}; {problem}" if name in self.problems else problem

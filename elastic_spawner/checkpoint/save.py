@@ -215,7 +215,7 @@ def _manifest(
 
 def _libraries() -> dict[str, str]:
     """Versions of the installed distributions whose modules the session has imported."""
-    found = {}
+    found: dict[str, str] = {}
     for name in (
         "numpy",
         "pandas",

@@ -106,7 +106,7 @@ def _child(payloads: Sequence[pickling.Payload], start: int, namespace: dict[str
             # copies, as the real load gets them: the originals are the session's own memory
             values = pickling.load(payload.stream, [bytearray(b) for b in payload.buffers])
             digests = {n: Walker(namespace=namespace).walk([v]).digest for n, v in values.items()}
-            line = {"error": None, "digests": digests}
+            line: dict[str, Any] = {"error": None, "digests": digests}
         except BaseException as e:
             line = {"error": f"{type(e).__name__}: {e}"[:300], "digests": {}}
         data = json.dumps(line).encode() + b"\n"

@@ -118,7 +118,7 @@ class History:
         return frozenset((name, self.active[name]) for name in names if name in self.active)
 
     def keep_hidden(self, kind: str, value: str) -> str:
-        """Keep a value of hidden state; returns the key under which it is in `hidden_values`, the same for equal values."""
+        """Keep a value of hidden state; returns its key in `hidden_values`, the same for equal values."""
         key = f"{kind}:{zlib.crc32(value.encode()):08x}{len(value):x}"
         while self.hidden_values.get(key, value) != value:
             key += "+"

@@ -25,7 +25,7 @@ def user_key() -> bytes:
         except FileExistsError:
             key = bytes.fromhex(path.read_text().strip())
             if len(key) < 16:
-                raise ValueError("it is too short")
+                raise ValueError("it is too short") from None
             return key
         key = secrets.token_bytes(32)
         with os.fdopen(descriptor, "w") as f:

@@ -46,7 +46,7 @@ def _size(n: float) -> str:
 
 
 @magics_class
-class ElasticMagics(Magics):  # type: ignore[misc]
+class ElasticMagics(Magics):
     """Registered by the extension."""
 
     @line_magic
@@ -67,8 +67,8 @@ class ElasticMagics(Magics):  # type: ignore[misc]
                 done = session.checkpoint(words[1], (words[2:] or [SESSION])[0], user_key())
                 lost = "".join(f"\n  not saved: {v['name']} ({v['type']}): {v['reason']}" for v in done["plan"]["lost"])
                 print(
-                    f"Saved as generation {done['generation']}: {_size(done['bytes'])}, of which {_size(done['bytes_written'])} "
-                    f"written, in {done['seconds']:.2f} s.{lost}"
+                    f"Saved as generation {done['generation']}: {_size(done['bytes'])}, "
+                    f"of which {_size(done['bytes_written'])} written, in {done['seconds']:.2f} s.{lost}"
                 )
             elif words[:1] == ["restore"] and len(words) in (2, 3):
                 report = session.restore(words[1], (words[2:] or [SESSION])[0], user_key())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import WouldLose
@@ -11,8 +12,9 @@ from . import session as sessions
 
 
 def call(method: str, params: str = "{}") -> str:
-    """Run ``method`` with JSON parameters; returns ``{"ok": true, "result"}`` or ``{"ok": false, "error": {"type",
-    "message"}}``.
+    """Run ``method`` with JSON parameters.
+
+    Returns ``{"ok": true, "result"}`` or ``{"ok": false, "error": {"type", "message"}}``, as text.
 
     A request that comes up after its ``not_after`` (seconds since the epoch) is answered with the error ``Expired`` and
     does nothing: who asked has given up.
@@ -59,4 +61,9 @@ def _restore(url: str, session: str, key: str, generation: int | None = None) ->
     return {**report, "execution_count": current.stage.shell.execution_count}
 
 
-_METHODS = {"status": _status, "plan": _plan, "checkpoint": _checkpoint, "restore": _restore}
+_METHODS: dict[str, Callable[..., dict[str, Any]]] = {
+    "status": _status,
+    "plan": _plan,
+    "checkpoint": _checkpoint,
+    "restore": _restore,
+}

@@ -75,7 +75,8 @@ class Session:
 
     def _fail(self, error: Exception) -> None:
         """Watching failed: the user's cell must not; what it did counts as unknown."""
-        text = f"A cell could not be watched ({type(error).__name__}: {error}); its variables will be stored, not recomputed."
+        problem = f"{type(error).__name__}: {error}"
+        text = f"A cell could not be watched ({problem}); its variables will be stored, not recomputed."
         if text not in self.warnings:
             self.warnings.append(text)
         self.tracker.abandon()

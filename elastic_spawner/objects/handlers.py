@@ -213,7 +213,8 @@ def classes(walker: Walker, members: list[Any]) -> None:
         noise = _CLASS_NOISE
         if isinstance(c, enum.EnumMeta):
             noise = _CLASS_NOISE | ENUM_NOISE | set(c.__members__)
-            parts += [(n, m._value_) for n, m in c.__members__.items()]
+            members_of: dict[str, Any] = dict(c.__members__)
+            parts += [(n, m._value_) for n, m in members_of.items()]
         for key in sorted(k for k in c.__dict__ if k not in noise):
             value = c.__dict__[key]
             walker.hash.text_of(key)

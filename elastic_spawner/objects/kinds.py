@@ -16,10 +16,11 @@ MAIN = "__main__"
 
 ENUM_NOISE = frozenset(
     {
-        "_generate_next_value_", "_member_names_", "_member_map_", "_member_type_", "_value2member_map_", "_new_member_",
-        "_use_args_", "__new__", "__new_member__", "_hashable_values_", "_unhashable_values_", "_unhashable_values_map_",
-        "_value_repr_", "_flag_mask_", "_singles_mask_", "_all_bits_", "_boundary_", "_inverted_", "_sort_order_",
-        "__reduce_ex__", "__or__", "__and__", "__xor__", "__invert__", "__ror__", "__rand__", "__rxor__",
+        "_generate_next_value_", "_member_names_", "_member_map_", "_member_type_", "_value2member_map_",
+        "_new_member_", "_use_args_", "__new__", "__new_member__", "_hashable_values_", "_unhashable_values_",
+        "_unhashable_values_map_", "_value_repr_", "_flag_mask_", "_singles_mask_", "_all_bits_", "_boundary_",
+        "_inverted_", "_sort_order_", "__reduce_ex__", "__or__", "__and__", "__xor__", "__invert__", "__ror__",
+        "__rand__", "__rxor__",
     }
 )  # fmt: skip
 """Attributes that the machinery of Enum puts on a class."""
@@ -56,7 +57,7 @@ _VALUE_MODULES = frozenset(
 
 
 def is_immutable(cls: type) -> bool:
-    """Whether instances are values, or kept by name: that two variables hold the same one cannot be observed by a change."""
+    """Whether instances are values, or kept by name: no change can show that two variables hold the same one."""
     module = cls.__module__.partition(".")[0]
     if module in _VALUE_MODULES:
         return True

@@ -73,7 +73,7 @@ class Walk:
     channels: set[str] = field(default_factory=set)
     """Types of objects met that talk to somebody else, with no state to compare."""
     progress: str = ""
-    """How far connections have come, where a new one would start counting from the beginning: not part of the digest."""
+    """How far connections have come, where a new one would start from the beginning: not part of the digest."""
     uncertain: bool = False
     """The digest may differ for equal graphs in another process."""
     reaches_namespace: bool = False

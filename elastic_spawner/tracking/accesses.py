@@ -147,7 +147,7 @@ def _unseeded_calls(code: types.CodeType) -> Iterator[str]:
 
 @dataclass
 class Statement:
-    """One top-level statement of a cell: its accesses, and the names that it surely assigns before anything reads them."""
+    """One top-level statement of a cell: its accesses, and the names that it surely assigns before they are read."""
 
     accesses: Accesses
     assigns: set[str]

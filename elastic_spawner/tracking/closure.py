@@ -85,7 +85,7 @@ def _inside(value: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]
     if isinstance(value, dict):
         inside += _some(dict.values(value))
     elif isinstance(value, (list, tuple)):
-        base = list if isinstance(value, list) else tuple
+        base: Any = list if isinstance(value, list) else tuple
         inside += _some(list(base.__iter__(value)))
     try:
         attributes = object.__getattribute__(value, "__dict__")
@@ -124,13 +124,13 @@ def _generator(g: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]:
 
 
 def _some(values: Collection[Any]) -> list[Any]:
-    """Elements that may carry code: all of a small container; of a large one the functions, and one of each other type."""
+    """Elements that may carry code: all of a small container; of a large one the functions and one of each type."""
     kinds = set(map(type, values))
     if kinds <= ATOMIC:
         return []
     if len(values) <= _ELEMENTS:
         return [v for v in values if type(v) not in ATOMIC]
-    chosen = []
+    chosen: list[Any] = []
     for kind in kinds - ATOMIC:
         if kind in (types.FunctionType, types.MethodType):
             chosen += [v for v in values if type(v) is kind]

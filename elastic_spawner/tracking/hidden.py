@@ -1,5 +1,4 @@
-"""State of the session that no variable holds: random generators, folder, environment, search path, options of
-libraries.
+"""State of the session that no variable holds: random generators, folder, environment, search path, options.
 
 Each kind is read as plain values, digested after every cell, and put back on restore; a cell that is re-run first gets
 the state of its time. Libraries are looked up among the imported modules: what was not imported has no state yet.

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 RUNS_CODE = frozenset({"time", "timeit", "capture", "prun", "memit", "mprun"})
 HARMLESS = frozenset(
-    "matplotlib config who whos who_ls history hist load_ext reload_ext autoreload pwd lsmagic precision pinfo pinfo2 psource pdoc "
-    "pfile pprint magic quickref colors xmode doctest_mode pdb debug tb page elastic html svg markdown latex javascript js HTML SVG "
-    "gui pylab automagic alias_magic aimport".split()
+    "matplotlib config who whos who_ls history hist load_ext reload_ext autoreload pwd lsmagic precision pinfo pinfo2 "
+    "psource pdoc pfile pprint magic quickref colors xmode doctest_mode pdb debug tb page elastic html svg markdown "
+    "latex javascript js HTML SVG gui pylab automagic alias_magic aimport".split()
 )
 ACTS = frozenset(
-    "bash sh script system sx writefile file save pip conda mamba micromamba uv cd pushd popd mkdir rm rmdir mv cp ls cat notebook "
-    "perl ruby pypy python python2 python3 edit logstart logon store".split()
+    "bash sh script system sx writefile file save pip conda mamba micromamba uv cd pushd popd mkdir rm rmdir mv cp ls "
+    "cat notebook perl ruby pypy python python2 python3 edit logstart logon store".split()
 )
 _WITH_VALUE = frozenset({"n", "r", "s", "D", "l", "T", "t", "p"})
 

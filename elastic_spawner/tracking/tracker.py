@@ -39,7 +39,7 @@ class NameState:
     """What is known of a name's value since its last walk."""
 
     key: int
-    """id() of the value. A value that was replaced is seen by the store in the code, so a reused id does not deceive."""
+    """id() of the value. A store in the code shows that a value was replaced, so a reused id does not deceive."""
     walk: Walk | None
     """None when the value was too large to be walked."""
     atomic: bool = False
@@ -307,7 +307,7 @@ class Tracker:
     # -- what happened outside of cells
 
     def note_untracked(self) -> None:
-        """Give names that were bound outside of any recorded cell an execution of their own, which can't be repeated."""
+        """Give names that were bound outside of any recorded cell an execution of their own, which has no source."""
         present = self.names()
         bound = {n for n in present if n not in self.states or self.states[n].key != id(self.namespace[n])}
         gone = self._gone(present)
