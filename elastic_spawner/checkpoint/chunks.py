@@ -31,7 +31,7 @@ class ChunkRef(NamedTuple):
     """Where a piece of data is. In JSON it is the list of its fields."""
 
     hash: str
-    """BLAKE2b-256 of the plain bytes, in hexadecimal: the address."""
+    """SHA-256 of the plain bytes, in hexadecimal: the address."""
     size: int
     """Plain bytes."""
     stored_size: int
@@ -87,7 +87,7 @@ def references(value: Any) -> Iterator[ChunkRef]:
 
 def digest(data: bytes | bytearray | memoryview) -> str:
     """The address of plain bytes. Gives up the interpreter lock while it runs."""
-    return hashlib.blake2b(data, digest_size=32).hexdigest()
+    return hashlib.sha256(data).hexdigest()
 
 
 def chunk_key(address: str, codec: str) -> str:

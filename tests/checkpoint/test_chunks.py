@@ -37,10 +37,10 @@ def damage(repository: Repository, ref: ChunkRef, data: bytes) -> None:
     repository.store.put(ref.key, data)
 
 
-def test_address_is_blake2b_256_of_the_plain_bytes(repository: Repository) -> None:
+def test_address_is_sha_256_of_the_plain_bytes(repository: Repository) -> None:
     """As any tool computes it (`b2sum -l 256`)."""
     (ref,) = repository.put(b"hello")
-    assert ref.hash == hashlib.blake2b(b"hello", digest_size=32).hexdigest()
+    assert ref.hash == hashlib.sha256(b"hello").hexdigest()
     assert ref.key == f"chunks/{ref.hash[:2]}/{ref.hash}"
 
 
