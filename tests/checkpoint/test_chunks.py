@@ -38,7 +38,7 @@ def damage(repository: Repository, ref: ChunkRef, data: bytes) -> None:
 
 
 def test_address_is_sha_256_of_the_plain_bytes(repository: Repository) -> None:
-    """As any tool computes it (`b2sum -l 256`)."""
+    """As any tool computes it (`sha256sum`)."""
     (ref,) = repository.put(b"hello")
     assert ref.hash == hashlib.sha256(b"hello").hexdigest()
     assert ref.key == f"chunks/{ref.hash[:2]}/{ref.hash}"
