@@ -205,8 +205,9 @@ def _outcome(kernel: dict[str, Any]) -> str:
 
 
 def _why(fate: dict[str, Any]) -> str:
-    cell = text_of(fate.get("cell"))
-    return " ".join(filter(None, (text_of(fate.get("reason")), f"[cell {cell}]" if cell else "")))
+    cell, cure = text_of(fate.get("cell")), text_of(fate.get("cure"))
+    parts = (text_of(fate.get("reason")), f"[cell {cell}]" if cell else "", f"to have it back, {cure}" if cure else "")
+    return " ".join(filter(None, parts))
 
 
 def _indent(text: str) -> str:

@@ -74,8 +74,11 @@ class Fate:
     name: str
     status: str
     """One of FATES."""
+    compared: bool
+    """Whether the value was compared with what it was before."""
     reason: str
     cell: str
+    cure: str
 
 
 @dataclass(frozen=True)
@@ -139,20 +142,25 @@ def _outcome(kernel: dict[str, Any], restore: dict[str, Any]) -> KernelOutcome:
     variables = restore.get("variables")
     items = list(variables.items())[:MAX_ITEMS] if isinstance(variables, dict) else []
     fates = [
-        Fate(_text(name), _text(fate.get("status")), _text(fate.get("reason")), _text(fate.get("cell")))
+        Fate(
+            _text(name),
+            fate["status"],
+            fate.get("verified") is True,
+            *(_text(fate.get(field)) for field in ("reason", "cell", "cure")),
+        )
         for name, fate in items
         if isinstance(fate, dict) and fate.get("status") in FATES
     ]
     # What needs attention comes first.
     fates.sort(key=lambda fate: (-FATES.index(fate.status), fate.name))
-    notes = restore.get("notes")
+    notes, seconds = restore.get("notes"), restore.get("seconds")
     return KernelOutcome(
         _label(kernel),
         _text(restore.get("status")),
         _text(restore.get("reason")),
         tuple(_text(note) for note in notes[:20]) if isinstance(notes, list) else (),
         tuple(fates),
-        _number(restore.get("seconds")),
+        _number(seconds.get("total") if isinstance(seconds, dict) else seconds),
     )
 
 
