@@ -31,10 +31,10 @@ test-unit:  ## The tests that start no hub and no browser
 		-m "not hub and not browser and not conformance" $(ARGS)
 
 test-hub:  ## The tests with a real JupyterHub 6
-	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m pytest tests/agent tests/hub $(ARGS)
+	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m pytest -m "hub and not browser" $(ARGS)
 
 test-hub5:  ## The same with JupyterHub 5.5
-	@env=$(call environment,hub5); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m pytest tests/agent tests/hub $(ARGS)
+	@env=$(call environment,hub5); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m pytest -m "hub and not browser" $(ARGS)
 
 test-browser:  ## JupyterLab in a real Chromium through a move
 	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m pytest tests/browser $(ARGS)
