@@ -34,4 +34,5 @@ c.Spawner.pre_spawn_hook = lambda spawner: setattr(spawner, "resize_in_place", s
 c.ElasticLocalSpawner.min_mem = "1M"  # noqa: F821
 c.ElasticLocalSpawner.max_mem = "8G"  # noqa: F821
 c.ElasticLocalSpawner.max_cpus = 64  # noqa: F821
+c.ElasticLocalSpawner.move_stop_timeout = 20  # noqa: F821
 c.JupyterHub.cleanup_servers = False  # noqa: F821

@@ -215,6 +215,7 @@ def test_an_admins_stop_during_a_move_wins_and_loses_nothing(hub):
         assert hub.elastic("hal")["migration"]["step"] == "cancelled"
         hub.start_server("hal")
         note.reconnect()
-        assert note.run("x").text == str(count), where
+        reply = note.run("x")
+        assert reply.text == str(count), f"{where}: {reply}, {hub.control('GET', '/servers/hal/-/status').json()}"
         assert [k["id"] for k in note.browser.get("api/kernels").json()] == [kernel]
     assert hub.elastic("hal")["size"] == {"memory": None, "cpus": None}
