@@ -6,6 +6,7 @@ not what was saved, goes on to the next way; a wrong value is never bound.
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import sys
@@ -67,6 +68,7 @@ class Restorer:
         self.history = self._load_history()
         for kind in FIRST_HIDDEN:
             self._set_hidden(kind, self.manifest["hidden"].get(kind))
+        self._import_submodules()
         self._load_components()
         loaded = time.perf_counter()
         self._recompute()
@@ -93,6 +95,13 @@ class Restorer:
         except (CorruptChunk, ValueError, KeyError) as e:
             self.report.notes.append(f"The record of the cells cannot be read ({e}): nothing can be recomputed.")
             return History()
+
+    def _import_submodules(self) -> None:
+        for name in self.manifest["extras"].get("submodules", ()):
+            try:
+                importlib.import_module(name)
+            except Exception as e:
+                self.report.notes.append(f"{name} could not be imported ({type(e).__name__}: {e}).")
 
     def _load_components(self) -> None:
         for component in self.manifest["components"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,7 +113,7 @@ class Session:
             groups=tracker.links.components(values),
             neighbours=tracker.links.neighbours,
             hidden={kind: hidden.encode(data) for kind, data in tracker.hidden.data.items()},
-            extras=self.stage.extras(),
+            extras={**self.stage.extras(), "submodules": sorted(tracker.submodules & sys.modules.keys())},
             files_changed=file_changed,
         )
 
@@ -156,6 +157,7 @@ class Session:
             restorer = Restorer(repository, find(repository, session, generation), self.stage)
             report = restorer.restore()
             self.stage.set_extras(restorer.manifest["extras"])
+            self.tracker.submodules.update(restorer.manifest["extras"]["submodules"])
             self._adopt(restorer.history)
         self.last_restore = report
         return report

@@ -75,6 +75,8 @@ class Tracker:
         self._cell: _Cell | None = None
         self._unknown: set[str] = set()
         self._outward: dict[str, Walk] = {}
+        self.submodules: set[str] = set()
+        """Dotted names that cells imported: ``import urllib.request`` binds ``urllib`` and loads more than that."""
 
     # -- one cell
 
@@ -105,6 +107,7 @@ class Tracker:
         late = reach.reads - cell.accesses.reads
         cell.reads |= late
         reach.attributes |= cell.accesses.attributes
+        self.submodules.update(name for name in reach.imports | cell.accesses.imports if "." in name)
         if _ESCAPES & reach.reads and self._is_escape(reach.reads):
             cell.escapes = True
         cell.reasons += determinism.objections(reach, self.namespace)
