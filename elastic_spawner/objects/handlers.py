@@ -6,6 +6,7 @@ import collections
 import copyreg
 import enum
 import functools
+import gc
 import io
 import marshal
 import re
@@ -18,7 +19,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import arrays
-from .kinds import ENUM_NOISE, has_default_reduce, importable, raw_state, slot_names
+from .kinds import ATOMIC, ENUM_NOISE, has_default_reduce, importable, raw_state, slot_names
 from .live import is_outward, live_state
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def sets(walker: Walker, members: list[Any]) -> None:
     for s in members:
         walker.hash.update(b"s%d" % len(s))
         try:
-            ordered = sorted(marshal.dumps(e, 2) for e in s if not isinstance(e, frozenset))
+            ordered = sorted(marshal.dumps(e, 2) for e in s if _in_order(e))
             if len(ordered) != len(s):
                 raise ValueError("nested sets have an order of their own")
             walker.spend(sum(map(len, ordered)))
@@ -90,6 +91,14 @@ def sets(walker: Walker, members: list[Any]) -> None:
             else:
                 walker.found.uncertain = True
                 walker.push(s)
+
+
+def _in_order(element: Any) -> bool:
+    """Whether marshal writes the element the same whatever the hash seed is."""
+    if isinstance(element, frozenset):
+        return False
+    # before 3.11 marshal writes a frozenset within a tuple in the set's own order
+    return sys.version_info >= (3, 11) or type(element) is not tuple or ATOMIC.issuperset(map(type, element))
 
 
 def buffers(walker: Walker, members: list[Any]) -> None:
@@ -175,6 +184,11 @@ def cells(walker: Walker, members: list[Any]) -> None:
             walker.hash.text_of(EMPTY_CELL)
 
 
+def proxies(walker: Walker, members: list[Any]) -> None:
+    """types.MappingProxyType (every dataclass has some): the mapping behind it."""
+    walker.push(chain.from_iterable(map(gc.get_referents, members)))
+
+
 def partials(walker: Walker, members: list[Any]) -> None:
     """functools.partial."""
     walker.push(walker.keep([x for p in members for x in (p.func, p.args, p.keywords, p.__dict__)]))
@@ -192,8 +206,6 @@ def properties(walker: Walker, members: list[Any]) -> None:
 
 def caches(walker: Walker, members: list[Any]) -> None:
     """functools.lru_cache: the function; what it remembers is state that the collector's view shows."""
-    import gc
-
     for c in members:
         walker.push([c.__wrapped__, c.__dict__])
         info = c.cache_info()
@@ -443,6 +455,7 @@ EXACT: dict[type, Handler] = {
     types.MethodWrapperType: builtin_functions,
     types.MethodType: methods,
     types.CellType: cells,
+    types.MappingProxyType: proxies,
     functools.partial: partials,
     functools._lru_cache_wrapper: caches,
     staticmethod: wrappers,
