@@ -79,13 +79,13 @@ class HubApi:
             ) from None
 
     def _refusal(self, error: urllib.error.HTTPError) -> Failure:
-        if 300 <= error.code < 400:
-            target = error.headers.get("Location", "")
+        target = error.headers.get("Location", "")
+        if 300 <= error.code < 400 and "://" in target:
             return bad_input(f"{self.url} sends elsewhere ({target}): give that address with --hub-url")
         try:
             message = str(json.loads(error.read())["error"]["message"])
         except (ValueError, KeyError, TypeError, OSError):
-            if error.code in (403, 404):
+            if error.code < 400 or error.code in (403, 404):  # the hub's own page for what is not there
                 return bad_input(
                     f"{self.url} answers {error.code}: is --hub-url right, and does this hub have the service? "
                     "(elastic_spawner.hub.configure(c) in jupyterhub_config.py adds it)"

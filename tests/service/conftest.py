@@ -16,6 +16,8 @@ CONFIG = """
 c.ElasticLocalSpawner.min_mem = "64M"
 c.ElasticLocalSpawner.max_mem = "8G"
 c.ElasticLocalSpawner.mem_limit = "2G"
+c.Spawner.http_timeout = 120  # the machine may be busy with other tests
+c.Spawner.start_timeout = 120
 c.ElasticLocalSpawner.max_cpus = 64
 c.JupyterHub.load_roles.append(
     {"name": "self-resizer", "scopes": ["custom:elastic:resize!user"], "users": ["sam"]})

@@ -159,6 +159,7 @@ def test_a_move_is_followed_to_its_end(visit: Callable[..., Page]) -> None:
     expect(page.locator("#summary .state")).to_contain_text("resizing")
     keep(page, "moving")
     expect(page.locator("#end")).to_contain_text("Done: the server runs with its new size", timeout=120_000)
+    expect(page.locator("#end")).to_contain_text("1 variable did not come back")
     expect(page.locator("#outcome tr", has_text="lost").locator("th")).to_have_text("s")
     expect(page.locator("#outcome tr", has_text="loaded").filter(has=page.locator("th", has_text="x"))).to_have_count(1)
     expect(page.locator("#summary")).to_contain_text("3G of memory")

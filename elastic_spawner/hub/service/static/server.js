@@ -51,6 +51,11 @@ async function followMove() {
   if (form) form.querySelector("button").disabled = false;
   const state = await renewSummary();
   await Promise.all([renewOutcome(), renewPlan(state)]);
+  const lost = byId("outcome").querySelectorAll(".fate.lost").length;
+  if (lost && !byId("outcome-section").hidden) {
+    byId("end").classList.replace("good", "mixed");
+    byId("end").append(` ${lost} variable${lost === 1 ? "" : "s"} did not come back: see below.`);
+  }
 }
 
 function show(message, field) {
