@@ -104,7 +104,8 @@ class Restorer:
                 self.report.notes.append(f"{name} could not be imported ({type(e).__name__}: {e}).")
 
     def _load_components(self) -> None:
-        for component in self.manifest["components"]:
+        """Load in the order in which the session came to be: what runs while loading finds the globals that it names."""
+        for component in sorted(self.manifest["components"], key=self._age):
             names = component["names"]
             try:
                 stream = self._read(component["payload"])
@@ -128,6 +129,13 @@ class Restorer:
             for name in names:
                 self.values[name] = values[name]
                 self.fates[name] = self._fate(name, LOADED, verified=self._comparable(name))
+                if "." not in name:
+                    self.stage.namespace[name] = values[name]
+
+    def _age(self, component: Mapping[str, Any]) -> tuple[bool, int]:
+        names = component["names"]
+        made_of_modules = all(self.entries[n]["type"] == "module" for n in names)
+        return not made_of_modules, min(self.history.active.get(n, 0) for n in names)
 
     def _read(self, refs: Iterable[Any]) -> bytearray:
         return self.repository.read([ChunkRef.from_json(r) for r in refs])
@@ -158,6 +166,9 @@ class Restorer:
         if not wanted:
             return
         cells = self._cells_for(wanted)
+        for name in self.values.keys() & self.stage.namespace.keys() if cells else ():
+            # a cell that is re-run finds the names of its time, no later ones
+            del self.stage.namespace[name]
         for number in cells:
             self._run(self.history.cells[number])
         for name in sorted(wanted):

@@ -60,8 +60,7 @@ class Session:
             return
         try:
             transformed = getattr(info, "transformed_cell", None) or self.stage.shell.transform_cell(info.raw_cell)
-            count = self.stage.shell.execution_count if info.store_history else None
-            self.tracker.begin(info.raw_cell, transformed, count)
+            self.tracker.begin(info.raw_cell, transformed)
         except Exception as e:
             self._fail(e)
 
@@ -70,7 +69,8 @@ class Session:
             return
         try:
             error = result.error_before_exec or result.error_in_exec
-            self.tracker.end(None if error is None else type(error).__name__)
+            # the shell's own counter has moved on by now in some versions of IPython, and not in others
+            self.tracker.end(None if error is None else type(error).__name__, result.execution_count)
         except Exception as e:
             self._fail(e)
 

@@ -49,7 +49,6 @@ class NameState:
 class _Cell:
     source: str
     transformed: str
-    execution_count: int | None
     started: float
     accesses: Accesses = field(default_factory=Accesses)
     reads: set[str] = field(default_factory=set)
@@ -80,10 +79,10 @@ class Tracker:
 
     # -- one cell
 
-    def begin(self, source: str, transformed: str, execution_count: int | None) -> None:
+    def begin(self, source: str, transformed: str) -> None:
         """A cell is about to run."""
         self.note_untracked()
-        cell = _Cell(source, transformed, execution_count, time.perf_counter())
+        cell = _Cell(source, transformed, time.perf_counter())
         try:
             self._analyse(cell)
         except SyntaxError:
@@ -92,8 +91,8 @@ class Tracker:
         self.effects.start()
         cell.started = time.perf_counter()
 
-    def end(self, error: str | None) -> CellExecution | None:
-        """The cell has ended; returns its execution, or None when none had begun."""
+    def end(self, error: str | None, execution_count: int | None = None) -> CellExecution | None:
+        """The cell has ended, as ``In [execution_count]``; returns its execution, or None when none had begun."""
         cell, self._cell = self._cell, None
         if cell is None:
             return None
@@ -124,7 +123,7 @@ class Tracker:
         reasons = tuple(dict.fromkeys(cell.reasons or cell.doubts))
         rerun = Rerun.FORBIDDEN if cell.reasons else Rerun.DOUBTFUL if cell.doubts else Rerun.SAFE
         execution = CellExecution(
-            number, cell.source, cell.execution_count, cell.seconds, self.history.snapshots(reads), frozenset(writes),
+            number, cell.source, execution_count, cell.seconds, self.history.snapshots(reads), frozenset(writes),
             frozenset(deletes), error, rerun, reasons, files, hidden,
         )  # fmt: skip
         self.history.add(execution)
