@@ -78,7 +78,7 @@ def _bonds(view: SessionView) -> tuple[list[tuple[str, str]], list[tuple[str, st
         if len(group) < 2:
             continue
         for name in group:
-            lineages[name] = _lineage(view, name)
+            lineages[name] = lineage(view, name)
         for one in sorted(group):
             for other in sorted(view.neighbours(one) & group):
                 if other <= one:
@@ -92,7 +92,7 @@ def _bonds(view: SessionView) -> tuple[list[tuple[str, str]], list[tuple[str, st
     return linked, derived
 
 
-def _lineage(view: SessionView, name: str) -> tuple[frozenset[int], frozenset[str]]:
+def lineage(view: SessionView, name: str) -> tuple[frozenset[int], frozenset[str]]:
     """The cells that recomputing ``name`` re-runs when all other variables are there, and which of them it reads."""
     history = view.history
     pending = [history.active[name]] if name in history.active else []

@@ -64,11 +64,17 @@ class Prepared:
         return cell.label() if cell is not None else "a cell before the history began"
 
     def _cells_of(self, name: str) -> list[int | None]:
-        cells, _ = problems._lineage(self.view, name)
+        cells, _ = problems.lineage(self.view, name)
         return [self.view.history.cells[c].execution_count for c in sorted(cells & set(self.plan.rerun))]
 
     def _why(self, name: str) -> str:
-        return self.probe.refused.get(name, "re-running its cells takes less time than storing and loading it")
+        if name in self.probe.refused:
+            return self.probe.refused[name]
+        mine, _ = problems.lineage(self.view, name)
+        for other in sorted(self.plan.recomputed & self.probe.refused.keys()):
+            if mine <= problems.lineage(self.view, other)[0]:
+                return f"its cell is run again anyway, for {other}"
+        return "re-running its cells takes less time than storing and loading it"
 
     def _loss(self, name: str) -> dict[str, Any]:
         """Why the name is lost, which cell made it, and what helps."""
