@@ -16,7 +16,7 @@ TIMEOUT_S = 100.0
 
 
 class Unreachable(Failure):
-    """Nobody answered; trying again later may help."""
+    """The service did not answer. When it did before, trying again later may help."""
 
 
 class HubApi:
@@ -79,20 +79,25 @@ class HubApi:
             ) from None
 
     def _refusal(self, error: urllib.error.HTTPError) -> Failure:
-        target = error.headers.get("Location", "")
-        if 300 <= error.code < 400 and "://" in target:
-            return bad_input(f"{self.url} sends elsewhere ({target}): give that address with --hub-url")
         try:
             message = str(json.loads(error.read())["error"]["message"])
         except (ValueError, KeyError, TypeError, OSError):
-            if error.code < 400 or error.code in (403, 404):  # the hub's own page for what is not there
-                return bad_input(
-                    f"{self.url} answers {error.code}: is --hub-url right, and does this hub have the service? "
-                    "(elastic_spawner.hub.configure(c) in jupyterhub_config.py adds it)"
-                )
-            kind = Unreachable if error.code in (502, 503, 504) else Failure
-            return kind(f"{self.url} answered {error.code} {error.reason}; the hub's log says more")
+            return self._not_the_service(error)
         return Failure(message, Failure.BAD_INPUT if error.code in (400, 404) else Failure.FAILED)
+
+    def _not_the_service(self, error: urllib.error.HTTPError) -> Unreachable:
+        """What somebody else answers: the proxy, the hub, or no hub at all."""
+        target = error.headers.get("Location", "")
+        if error.code < 400 and "://" in target:
+            message = f"{self.url} sends elsewhere ({target}): give that address with --hub-url"
+        elif error.code < 400 or error.code in (403, 404):
+            message = (
+                f"{self.url} answers {error.code}: is --hub-url right, and does this hub have the service? "
+                "(elastic_spawner.hub.configure(c) in jupyterhub_config.py adds it)"
+            )
+        else:
+            return Unreachable(f"{self.url} answered {error.code} {error.reason}; the hub's log says more")
+        return Unreachable(message, Failure.BAD_INPUT)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

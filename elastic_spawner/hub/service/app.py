@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import signal
 import sys
+import time
 from typing import Any
 
 from jupyterhub.services.auth import HubOAuth
@@ -18,6 +20,8 @@ from . import api, pages
 from .control_client import ControlClient
 from .handlers import CallbackHandler, StaticHandler
 from .settings import Settings, SettingsError
+
+PORT_PATIENCE_S = 10.0
 
 LOGIN_CACHE_S = 60
 """Seconds after which a right that was taken away is gone here too."""
@@ -53,15 +57,46 @@ def _log(handler: web.RequestHandler) -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises OSError when the port is taken."""
+    """Serve until SIGTERM or SIGINT, or until the hub that started this process is gone.
+
+    Raises OSError when the port is taken.
+    """
     server = HTTPServer(make_app(settings), xheaders=True, max_buffer_size=api.MAX_BODY_BYTES)
-    server.listen(settings.port, address=settings.ip)
+    await _listen(server, settings)
     logging.getLogger(__name__).info("resize service at %s:%i%s", settings.ip, settings.port, settings.prefix)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_hub_gone())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for task in ends:
+        task.cancel()
     server.stop()
+    await server.close_all_connections()
+
+
+async def _listen(server: HTTPServer, settings: Settings) -> None:
+    """Take the port; when the service of a hub that was killed still has it, wait for its end."""
+    deadline = time.monotonic() + PORT_PATIENCE_S
+    while True:
+        try:
+            server.listen(settings.port, address=settings.ip)
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.5)
+
+
+async def _hub_gone() -> None:
+    """Wait until the process that started this one has ended.
+
+    A hub that was killed does not stop its services, and the next one starts its own, with another token.
+    """
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(1)
+    logging.getLogger(__name__).warning("the hub has ended, so this service ends too")
 
 
 def main() -> None:

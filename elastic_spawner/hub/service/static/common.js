@@ -26,14 +26,32 @@ export async function ask(path, options = {}) {
   return response;
 }
 
+// What a refusal says: ours are JSON or a note; anything else comes from somebody in between, such as the proxy.
+export async function refusal(response, text) {
+  text ??= await response.text();
+  let message;
+  try {
+    message = JSON.parse(text).error.message;
+  } catch {
+    message = new DOMParser().parseFromString(text, "text/html").querySelector("body > .note:only-child")?.textContent;
+  }
+  const silent = [502, 503, 504].includes(response.status) ? "The service does not answer now." : null;
+  // 0: it was not the service that refused, so trying again may help.
+  return new Refused(message ? response.status : 0, message ?? silent ?? `The service answered ${response.status}.`);
+}
+
 // Replace what is in an element by a part that the server renders, and escapes; return whether it changed.
 // A refusal is shown in its place when `showsRefusal` is set, and thrown otherwise.
 export async function renew(element, path, { showsRefusal = false } = {}) {
   const response = await ask(path);
   const text = await response.text();
-  if (!response.ok && !showsRefusal) {
-    const part = new DOMParser().parseFromString(text, "text/html");
-    throw new Refused(response.status, part.body.textContent.trim() || `The service answered ${response.status}.`);
+  if (!response.ok) {
+    const refused = await refusal(response, text);
+    if (!showsRefusal) throw refused;
+    const note = Object.assign(document.createElement("p"), { className: "note bad", textContent: refused.message });
+    element.renderedFrom = undefined;
+    element.replaceChildren(note);
+    return true;
   }
   if (element.renderedFrom === text) return false;
   element.renderedFrom = text;

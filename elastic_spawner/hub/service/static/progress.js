@@ -1,6 +1,6 @@
 // The steps of a move, live.
 
-import { Refused, ask } from "./common.js";
+import { Refused, ask, refusal } from "./common.js";
 
 const byId = (id) => document.getElementById(id);
 const steps = byId("steps");
@@ -9,7 +9,7 @@ const bar = byId("bar");
 // Server-sent events by fetch: an EventSource cannot send the XSRF token.
 async function* events(path) {
   const response = await ask(path, { headers: { Accept: "text/event-stream" } });
-  if (!response.ok) throw new Refused(response.status, (await response.json()).error.message);
+  if (!response.ok) throw await refusal(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

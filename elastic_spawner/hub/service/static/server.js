@@ -1,6 +1,6 @@
 // One server: its plan, the form that begins a move, and the steps of the move as they happen.
 
-import { Refused, ask, page, renew, repeat } from "./common.js";
+import { ask, page, refusal, renew, repeat } from "./common.js";
 import { follow } from "./progress.js";
 
 const byId = (id) => document.getElementById(id);
@@ -100,7 +100,7 @@ form?.addEventListener("submit", async (event) => {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });
-    if (!response.ok) throw new Refused(response.status, (await response.json()).error.message);
+    if (!response.ok) throw await refusal(response);
   } catch (error) {
     show(error.message, error.status === 400 ? form.elements.memory : undefined);
     button.disabled = false;
