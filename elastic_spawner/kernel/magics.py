@@ -12,7 +12,7 @@ from ..errors import ElasticError
 from . import session as sessions
 from .keys import user_key
 
-USAGE = "usage: %elastic plan | checkpoint URL [SESSION] | restore URL [SESSION] | status"
+USAGE = "usage: %elastic plan | checkpoint URL [SESSION] | restore URL [SESSION] | report | status"
 SESSION = "notebook"
 
 
@@ -56,6 +56,7 @@ class ElasticMagics(Magics):
         %elastic plan                        what would be stored, recomputed and lost
         %elastic checkpoint URL [SESSION]    save to file:///folder or s3://bucket/prefix
         %elastic restore URL [SESSION]       bring back what was saved there
+        %elastic report                      what became of each variable in the last restore
         %elastic status                      the last save and restore
         """
         words = line.split()
@@ -72,7 +73,9 @@ class ElasticMagics(Magics):
                 )
             elif words[:1] == ["restore"] and len(words) in (2, 3):
                 report = session.restore(words[1], (words[2:] or [SESSION])[0], user_key())
-                display(report) if _in_notebook(self.shell) else print(report)
+                self._show(report)
+            elif words == ["report"]:
+                self._show(session.last_restore)
             elif words == ["status"]:
                 _print_status(session.status())
             else:
@@ -80,6 +83,14 @@ class ElasticMagics(Magics):
         except ElasticError as e:
             # the user's to read, not a fault of the program: one line, and the cell counts as failed
             raise UsageError(str(e)) from e
+
+    def _show(self, report: Any) -> None:
+        if report is None:
+            print("Nothing was restored in this kernel.")
+        elif _in_notebook(self.shell):
+            display(report)
+        else:
+            print(report)
 
 
 def _in_notebook(shell: Any) -> bool:

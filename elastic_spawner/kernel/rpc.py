@@ -57,7 +57,8 @@ def _checkpoint(
 
 def _restore(url: str, session: str, key: str, generation: int | None = None) -> dict[str, Any]:
     current = sessions.current()
-    report: dict[str, Any] = current.restore(url, session, bytes.fromhex(key), generation).to_dict()
+    current.unseen = current.restore(url, session, bytes.fromhex(key), generation)
+    report: dict[str, Any] = current.unseen.to_dict()
     return {**report, "execution_count": current.stage.shell.execution_count}
 
 

@@ -24,6 +24,8 @@ class Session:
         self.last_checkpoint: dict[str, Any] | None = None
         self.last_restore: Any = None
         self.warnings: list[str] = []
+        self.unseen: Any = None
+        """Report of a restore that ran before the user was there to see it."""
         self._paused = 0
         self._costs: Any = None
         self._repositories: dict[tuple[str, bytes], Any] = {}
@@ -58,6 +60,7 @@ class Session:
     def _before(self, info: Any) -> None:
         if self._paused:
             return
+        self._tell()
         try:
             transformed = getattr(info, "transformed_cell", None) or self.stage.shell.transform_cell(info.raw_cell)
             self.tracker.begin(info.raw_cell, transformed)
@@ -73,6 +76,12 @@ class Session:
             self.tracker.end(None if error is None else type(error).__name__, result.execution_count)
         except Exception as e:
             self._fail(e)
+
+    def _tell(self) -> None:
+        """Say with the first cell after a move what did not come back; a move that kept everything is not worth a word."""
+        report, self.unseen = self.unseen, None
+        if report is not None and (report.names("lost") or report.notes):
+            print(f"{report}\n(elastic_spawner: %elastic report shows every variable)", file=sys.stderr)
 
     def _fail(self, error: Exception) -> None:
         """Watching failed: the user's cell must not; what it did counts as unknown."""
