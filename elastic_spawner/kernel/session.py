@@ -78,7 +78,7 @@ class Session:
             self._fail(e)
 
     def _tell(self) -> None:
-        """Say with the first cell after a move what did not come back; a move that kept everything is not worth a word."""
+        """Say with the first cell after a move what did not come back; one that kept everything is not worth a word."""
         report, self.unseen = self.unseen, None
         if report is not None and (report.names("lost") or report.notes):
             print(f"{report}\n(elastic_spawner: %elastic report shows every variable)", file=sys.stderr)
