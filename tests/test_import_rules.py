@@ -22,6 +22,7 @@ PICKLERS = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}
 # part -> the parts of ours that it may import
 MAY_IMPORT = {
     "errors": set(),
+    "lib": set(),
     "history": {"errors"},
     "objects": {"errors"},
     "tracking": {"errors", "history", "objects"},
@@ -29,9 +30,9 @@ MAY_IMPORT = {
     "stores": {"errors"},
     "checkpoint": {"errors", "history", "objects", "planning", "stores"},
     "kernel": {"errors", "history", "objects", "tracking", "planning", "checkpoint", "stores"},
-    "agent": {"errors", "checkpoint", "stores"},
+    "agent": {"errors", "lib", "checkpoint", "stores"},
     "migration": {"errors"},
-    "hub": {"errors", "checkpoint", "migration", "stores"},
+    "hub": {"errors", "lib", "checkpoint", "migration", "stores"},
     "cli": {"errors", "checkpoint", "demo", "hub", "stores"},
     "demo": {"errors", "testing"},
     "testing": {"errors", "hub"},

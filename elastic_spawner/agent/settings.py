@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from elastic_spawner.checkpoint.signing import derive
-
-from .lib import build_lib
+from elastic_spawner.lib import build_lib
 
 CONFIG_FOLDER = Path(__file__).resolve().parent / "etc"
 """The folder that goes in front of JUPYTER_CONFIG_PATH; it enables the extension."""

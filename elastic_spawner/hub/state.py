@@ -10,10 +10,10 @@ from typing import Any
 from jupyterhub import orm
 from sqlalchemy.orm import Session, object_session
 
+from ..lib import build_lib
 from ..migration import Move, Size
 from . import naming
 from .keys import HubKeys, load_secret
-from .libdir import build_lib
 from .moves import Mover
 from .sizes import Bounds
 from .traits import ElasticTraits
@@ -62,11 +62,19 @@ class ElasticState(ElasticTraits):
         if ours.get("token"):
             self._token_in_use = self.api_token = self.keys.unseal(ours["token"])
         if ours.get("move"):
-            move = Move.from_json(ours["move"])
-            if move.step.final:
+            move = self._read_move(ours["move"])
+            if move is not None and move.step.final:
                 self._last_move = move
             else:
                 self._unfinished = move
+
+    def _read_move(self, data: dict[str, Any]) -> Move | None:
+        try:
+            return Move.from_json(data)
+        except (KeyError, TypeError, ValueError) as error:
+            # Written by another version. The server itself is found out about by poll(), as ever.
+            self.log.error("%s: cannot read the move that was under way: %r", self._log_name, error)
+            return None
 
     def get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = super().get_state()

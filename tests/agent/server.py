@@ -18,8 +18,8 @@ from typing import Any
 
 import websocket
 
-from elastic_spawner.agent.lib import build_lib
 from elastic_spawner.agent.settings import CONFIG_FOLDER, agent_token
+from elastic_spawner.lib import build_lib
 
 SECRET = bytes(range(32))
 PATIENCE = 60.0

@@ -1,4 +1,4 @@
-"""The folder that is lent to kernels which have none of our packages.
+"""The folder that is lent to kernels which have none of our packages: made by the hub, or by the agent itself.
 
 A kernel may run in an environment of another Python version than the server. Appending the server's site-packages to
 its `sys.path` would show it hundreds of packages that were built for that other version. So a folder is made that holds
@@ -26,7 +26,7 @@ def build_lib(target: str | os.PathLike[str] | None = None, *, copy: bool = Fals
     kernels must be able to read it. With `copy` the packages are copied, for an image or another machine; else they
     are linked to, and follow the installed ones. Raises ModuleNotFoundError, OSError.
     """
-    parent = Path(target) if target is not None else _cache_folder()
+    parent = (Path(target) if target is not None else _cache_folder()).absolute()
     sources = {name: _package_folder(name) for name in PACKAGES}
     folder = parent / f"lib-{_version('elastic_spawner')}-{_fingerprint(sources, copy)}"
     if folder.is_dir():

@@ -6,18 +6,18 @@ import json
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from elastic_spawner.agent import lib
-from elastic_spawner.agent.lib import PACKAGES, build_lib
+from elastic_spawner import lib
+from elastic_spawner.lib import PACKAGES, build_lib
+from tests.agent.environments import environment
 
 
 def test_links_to_the_packages_and_to_nothing_else(tmp_path: Path) -> None:
     folder = build_lib(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == sorted(PACKAGES)
-    assert (folder / "elastic_spawner" / "agent" / "lib.py").samefile(lib.__file__)
+    assert (folder / "elastic_spawner" / "lib.py").samefile(lib.__file__)
 
 
 def test_a_copy_needs_the_installed_packages_no_more(tmp_path: Path) -> None:
@@ -54,9 +54,7 @@ def test_says_which_package_is_missing(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("copy", [False, True])
-def test_another_environment_gets_our_packages_and_none_of_the_others(
-    tmp_path: Path, foreign_kernel: dict[str, Any], copy: bool
-) -> None:
+def test_another_environment_gets_our_packages_and_none_of_the_others(tmp_path: Path, copy: bool) -> None:
     script = (
         "import sys, json, importlib.util as u\n"
         f"had = [name for name in {PACKAGES!r} if u.find_spec(name)]\n"
@@ -64,6 +62,13 @@ def test_another_environment_gets_our_packages_and_none_of_the_others(
         "import elastic_spawner, dill, cloudpickle, networkx\n"
         "print(json.dumps([had, bool(u.find_spec('jupyter_server'))]))"
     )
-    python = foreign_kernel["argv"][0]
+    python = environment("ipykernel6", "ipykernel<7")
     ran = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert json.loads(ran.stdout) == [[], False]
+
+
+def test_a_folder_beside_the_caller_is_found_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub names it by its own working directory, and kernels run elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    folder = build_lib("lib")
+    assert folder.is_absolute() and folder.parent == tmp_path / "lib"
