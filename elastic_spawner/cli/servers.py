@@ -17,6 +17,7 @@ PATIENCE_S = 300.0
 """How long a move is followed without an answer from the hub, which may be restarting."""
 
 RESTORING = ("restoring", "restoring_old")
+PENDING = {"spawn": "starting", "stop": "stopping"}
 FATES = ("lost", "recomputed", "loaded")
 
 
@@ -155,7 +156,8 @@ def _row(server: dict[str, Any]) -> tuple[str, ...]:
     if move and not move.get("done", True):
         state = f"resizing: {text_of(move.get('step'))}"
     else:
-        state = text_of(server.get("pending")) or ("running" if server.get("ready") else "stopped")
+        pending = text_of(server.get("pending"))
+        state = PENDING.get(pending, pending) or ("running" if server.get("ready") else "stopped")
     name = text_of(server.get("user")) + (f"/{text_of(server['server'])}" if server.get("server") else "")
     made = moment_text(number_of(checkpoint.get("created")))
     size = bytes_text(number_of(checkpoint.get("bytes")))
