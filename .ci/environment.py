@@ -66,7 +66,9 @@ def cache_folder() -> Path:
     """Where environments live: the cache folder, or `.venv` in the tree where there is no cache folder to write to."""
     if given := os.environ.get("ELASTIC_ENVIRONMENTS"):
         return Path(given).absolute()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "elastic-spawner" / "environments"
+    # Root's goes where other users can read it: some tests give their rights up.
+    usual = "/var/cache" if os.geteuid() == 0 else os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    cache = Path(usual).expanduser() / "elastic-spawner" / "environments"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         (cache / ".writable").touch()
