@@ -54,6 +54,8 @@ class Restorer:
     def __init__(self, repository: Repository, manifest: Mapping[str, Any], stage: Stage) -> None:
         self.repository, self.manifest, self.stage = repository, manifest, stage
         self.entries: Mapping[str, Any] = manifest["variables"]
+        self.attributes = frozenset(manifest["extras"].get("attributes", ()))
+        """Those of the entries that are ``module.attribute`` and no variables."""
         self.values: dict[str, Any] = {}
         self.fates: dict[str, Fate] = {}
         self.problems: dict[str, str] = {}
@@ -129,7 +131,7 @@ class Restorer:
             for name in names:
                 self.values[name] = values[name]
                 self.fates[name] = self._fate(name, LOADED, verified=self._comparable(name))
-                if "." not in name:
+                if name not in self.attributes:
                     self.stage.namespace[name] = values[name]
 
     def _age(self, component: Mapping[str, Any]) -> tuple[bool, int]:
@@ -213,7 +215,7 @@ class Restorer:
         """Run one cell in the scene of its time."""
         namespace = self.stage.namespace
         for name, value in self.values.items():
-            if "." not in name and self.history.active.get(name, 0) < cell.number:
+            if name not in self.attributes and self.history.active.get(name, 0) < cell.number:
                 namespace[name] = value
         for kind, text in self._hidden_before(cell.number).items():
             self._set_hidden(kind, text)
@@ -303,7 +305,7 @@ class Restorer:
         for name, value in self.values.items():
             if name not in self.fates:
                 continue
-            if "." in name:
+            if name in self.attributes:
                 try:
                     self.stage.set_attribute(name, value)
                 except Exception as e:

@@ -109,7 +109,7 @@ class Session:
         tracker = self.tracker
         tracker.settle()
         values = {n: self.stage.namespace[n] for n in self.stage.names()}
-        attributes = self.stage.module_attributes()
+        attributes = {n: v for n, v in self.stage.module_attributes().items() if n not in values}
         for name, value in attributes.items():
             tracker.look(name, value, None)
         values.update(attributes)
@@ -122,7 +122,11 @@ class Session:
             groups=tracker.links.components(values),
             neighbours=tracker.links.neighbours,
             hidden={kind: hidden.encode(data) for kind, data in tracker.hidden.data.items()},
-            extras={**self.stage.extras(), "submodules": sorted(tracker.submodules & sys.modules.keys())},
+            extras={
+                **self.stage.extras(),
+                "submodules": sorted(tracker.submodules & sys.modules.keys()),
+                "attributes": sorted(attributes),
+            },
             files_changed=file_changed,
         )
 
@@ -135,9 +139,8 @@ class Session:
             try:
                 return prepare(view, self.costs, deadline_s)
             finally:
-                for name in view.values:
-                    if "." in name:
-                        self.tracker.forget(name)
+                for name in view.extras["attributes"]:
+                    self.tracker.forget(name)
 
     def checkpoint(
         self, url: str, session: str, key: bytes, deadline_s: float | None = None, accept_loss: bool = True
