@@ -27,12 +27,12 @@ class Admin:
             raise DemoError(f"{method} {path} was answered by {answer.status_code}: {answer.text[:500]}")
         return answer.json()
 
-    def resize(self, user: str, timeout_s: float = 300, **size: Any) -> list[dict[str, Any]]:
+    def resize(self, user: str, timeout_s: float = 300, **wanted: Any) -> list[dict[str, Any]]:
         """Resize a server and follow the move to its end. Returns each step with the seconds at which it began.
 
         Raises DemoError when the move was refused, undone, or does not end.
         """
-        self.call("POST", f"servers/{user}/-/resize", **size)
+        self.call("POST", f"servers/{user}/-/resize", **wanted)
         story: list[dict[str, Any]] = []
         end = time.monotonic() + timeout_s
         with self.http.get(f"{self.url}servers/{user}/-/progress", stream=True, timeout=timeout_s) as stream:

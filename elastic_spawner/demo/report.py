@@ -29,7 +29,7 @@ def _plan(result: Result) -> str:
         makes = [v["name"] for v in plan.get("recomputed", []) if cell["cell"] in (v.get("cells") or [])]
         first = next(iter(cell["source"].strip().splitlines()), "")
         seconds = cell.get("seconds", ran[cell["cell"]].seconds if cell["cell"] in ran else 0.0)
-        rows.append((f"[{cell['cell']}]", f"{seconds:.2f} s", ", ".join(makes), first[:60]))
+        rows.append((f"[{cell['cell']}]", f"{seconds:.2f} s", _names(makes), first[:60]))
     stored = plan.get("store", [])
     costs = f"{_s(plan.get('store_seconds'))} to store, {_s(plan.get('restore_seconds'))} to restore"
     lines = [
@@ -78,6 +78,10 @@ def _summary(result: Result) -> str:
         *(f"NOT AS IT SHOULD BE: {fault}" for fault in result.broken),
     ]
     return "\n".join(lines)
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] | set[int] = frozenset()) -> str:

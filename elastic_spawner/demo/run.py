@@ -90,7 +90,7 @@ def _move(result: Result, admin: Admin, user: str, kernel: Kernel, size: dict[st
     watch = Watch(kernel.tab, kernel.id)
     watch.start()
     try:
-        result.story = admin.resize(user, **size)
+        result.story = admin.resize(user, on_loss="accept", **size)
         with _step(result, "tab reconnected"):
             kernel.connect()
     except KernelLost as error:
