@@ -78,7 +78,7 @@ class Effects:
 
         def hook(event: str, args: tuple[Any, ...]) -> None:
             if event in acts and self._recording:
-                if get_thread() in _ignored_threads:
+                if get_thread() in _ignored_threads or sys._getframe(1).f_code.co_name == _PROBE:
                     return
                 try:
                     self._note(event, args)
@@ -149,6 +149,10 @@ class Effects:
         name = os.fsdecode(path)
         return name.startswith(self._own) or "__pycache__" in name or name.endswith((".pyc", ".so", "history.sqlite"))
 
+
+_PROBE = "_get_default_tempdir"
+"""The function of `tempfile` that writes a file to see where it can, once in a process and at any time: ipykernel has
+it done while it compiles the first cell."""
 
 _ignored_threads: set[int] = set()
 
