@@ -15,6 +15,7 @@ from elastic_spawner.stores import open_store
 
 from .boot import bring_back, bring_back_later
 from .channel import new_context
+from .garbage import Garbage
 from .handlers import handlers
 from .hooks import KernelHooks
 from .kernels import Kernel, kernel_language
@@ -55,6 +56,14 @@ class ElasticAgent(LoggingConfigurable):
     store_timeout = Float(
         10.0, config=True, help="Seconds that reading or writing a small thing in the store may take."
     )
+    keep_generations = Integer(
+        2,
+        config=True,
+        min=1,
+        help="""How many checkpoints of each kernel are kept. With more than one, a kernel whose newest checkpoint turns
+        out to be damaged comes back from the one before. Older ones go after a save of all kernels, at most once an
+        hour, and so do those of kernels that were ended more than an hour ago.""",
+    )
     restore_on_death = Bool(
         True,
         config=True,
@@ -75,6 +84,7 @@ class ElasticAgent(LoggingConfigurable):
         self.context = new_context()
         self.roster = Roster(self)
         self.preparation = Preparation(self)
+        self.garbage = Garbage(self)
         self.expected: dict[str, RestorePlan] = {}
         self._repository: Repository | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,6 +119,7 @@ class ElasticAgent(LoggingConfigurable):
         await self.recover()
         self.keep(bring_back_later(self))
         self.keep(self.roster.run())
+        self.keep(self.garbage.run())
 
     async def recover(self) -> None:
         """Bring back what the store's manifest lists, unless that was done. Never raises."""

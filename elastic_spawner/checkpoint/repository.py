@@ -210,6 +210,18 @@ class Repository:
         names = (manifests.parse_key(entry.key) for entry in self.store.list(manifests.PREFIX))
         return sorted({name[0] for name in names if name})
 
+    def idle_sessions(self, seconds: float) -> list[str]:
+        """The names of the sessions whose newest generation was written more than `seconds` ago, by the clock that
+        dates what is in the store. Raises `StoreError`.
+        """
+        limit = self.store.now() - seconds
+        newest: dict[str, float] = {}
+        for entry in self.store.list(manifests.PREFIX):
+            name = manifests.parse_key(entry.key)
+            if name:
+                newest[name[0]] = max(newest.get(name[0], entry.modified), entry.modified)
+        return sorted(session for session, modified in newest.items() if modified < limit)
+
     def drop(self, session: str) -> int:
         """Delete all generations of a session, the oldest first; returns how many. Its chunks go with the next `gc`."""
         numbers = self._numbers(session)
