@@ -45,10 +45,12 @@ class KernelDied(ElasticError):
 class KernelFailure(ElasticError):
     """The kernel part answered with an error; `kind` is the name of its exception."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, lost: list[dict[str, Any]] | None = None) -> None:
         super().__init__(f"{kind}: {message}")
         self.kind = kind
         self.message = message
+        self.lost = lost or []
+        """With the kind `WouldLose`: the variables that would be lost, as the kernel's plan names them."""
 
 
 def new_context() -> zmq.asyncio.Context:
@@ -134,7 +136,8 @@ class KernelChannel:
         except (KeyError, ValueError, SyntaxError):
             raise KernelFailure("FormatError", "the kernel's answer cannot be read") from None
         if not answer["ok"]:
-            raise KernelFailure(answer["error"]["type"], answer["error"]["message"])
+            error = answer["error"]
+            raise KernelFailure(error["type"], error["message"], error.get("lost"))
         result: dict[str, Any] = answer["result"]
         return result
 

@@ -15,7 +15,7 @@ from tornado import web
 from elastic_spawner import __version__
 
 from .report import kernel_plans, kernel_states, restore_reports
-from .save import POLICIES, SaveFailed, save_all
+from .save import LOSS_POLICIES, POLICIES, SaveFailed, save_all
 
 if TYPE_CHECKING:
     from .agent import ElasticAgent
@@ -91,6 +91,7 @@ class StatusHandler(ElasticHandler):
                 "saved": known.saved if known is not None else None,
                 "last_save": agent.last_save,
                 "boot": agent.boot,
+                "garbage": agent.garbage.report,
             }
         )
 
@@ -125,7 +126,11 @@ class CheckpointHandler(ElasticHandler):
             raise web.HTTPError(400, f"deadline_s is to be a number of seconds above 0, at most {MAX_DEADLINE_S:g}")
         if on_busy not in POLICIES:
             raise web.HTTPError(400, f"on_busy is to be one of: {', '.join(POLICIES)}")
-        self.finish(await save_all(self.agent, float(deadline_s), on_busy, str(body.get("reason", ""))))
+        on_loss = body.get("on_loss", "accept")
+        if on_loss not in LOSS_POLICIES:
+            raise web.HTTPError(400, f"on_loss is to be one of: {', '.join(LOSS_POLICIES)}")
+        reason = str(body.get("reason", ""))
+        self.finish(await save_all(self.agent, float(deadline_s), on_busy, reason, on_loss))
 
 
 def handlers(base_url: str, agent: ElasticAgent) -> list[Any]:

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 POLICIES = ("refuse", "interrupt")
 """What is done to a cell that still runs when time is up."""
 
+LOSS_POLICIES = ("refuse", "accept")
+"""What is done about a variable that can be neither stored nor recomputed."""
+
+
+MAX_TOLD = 5
+"""How many variables of one kernel a message names; all are listed beside it."""
+
 
 class SaveFailed(SaveError):
     """The kernels were not saved; the previous checkpoint holds and everything runs on as before."""
@@ -35,9 +42,9 @@ class SaveFailed(SaveError):
         self.status = status
         """The HTTP status that says this."""
         self.code = code
-        """`busy`, `store_full` or `failed`."""
+        """`busy`, `loss`, `store_full` or `failed`."""
         self.kernels = kernels or []
-        """The kernels that are to blame: id, path, error."""
+        """The kernels that are to blame: id, path, error; with the code `loss` also lost, their variables."""
 
 
 @dataclass
@@ -70,7 +77,9 @@ class Outcome:
         }
 
 
-async def save_all(agent: ElasticAgent, deadline_s: float, on_busy: str, reason: str) -> dict[str, Any]:
+async def save_all(
+    agent: ElasticAgent, deadline_s: float, on_busy: str, reason: str, on_loss: str = "accept"
+) -> dict[str, Any]:
     """Save every kernel and then the list of them; returns the report of the HTTP API.
 
     Raises SaveFailed. Cancelled half-way, kernels may go on saving; the list is not written, so that the previous
@@ -86,7 +95,7 @@ async def save_all(agent: ElasticAgent, deadline_s: float, on_busy: str, reason:
         if not agent.roster.recovered:
             raise SaveFailed(502, "failed", str(agent.boot["error"]))
         await agent.roster.look()
-        outcomes = await _Save(agent, deadline, on_busy, deadline_s).run()
+        outcomes = await _Save(agent, deadline, on_busy, on_loss, deadline_s).run()
         try:
             generation = await agent.roster.commit(time.time(), reason)
         except ElasticError as error:
@@ -100,16 +109,18 @@ async def save_all(agent: ElasticAgent, deadline_s: float, on_busy: str, reason:
         "seconds": round(time.monotonic() - began, 3),
     }
     agent.last_save = {"at": time.time(), "reason": reason, **report}
+    agent.garbage.collect_soon()
     return report
 
 
 class _Save:
     """One attempt."""
 
-    def __init__(self, agent: ElasticAgent, deadline: Deadline, on_busy: str, deadline_s: float) -> None:
+    def __init__(self, agent: ElasticAgent, deadline: Deadline, on_busy: str, on_loss: str, deadline_s: float) -> None:
         self._agent = agent
         self._deadline = deadline
         self._interrupts = on_busy == "interrupt"
+        self._accepts_loss = on_loss == "accept"
         reserve = min(agent.interrupt_reserve, deadline_s / 2)
         self._patience = deadline.later(-reserve) if self._interrupts else deadline
         self._slots = asyncio.Semaphore(agent.save_concurrency)
@@ -179,7 +190,11 @@ class _Save:
             try:
                 return await channel.call(
                     "checkpoint",
-                    {**self._agent.address(kernel), "deadline_s": self._deadline.left},
+                    {
+                        **self._agent.address(kernel),
+                        "deadline_s": self._deadline.left,
+                        "accept_loss": self._accepts_loss,
+                    },
                     start=self._deadline,
                     wait=self._deadline.later(self._agent.save_grace),
                 )
@@ -219,6 +234,10 @@ def _outdated(kernel: Kernel, outcome: Outcome | None) -> bool:
 def _failure(failures: list[tuple[Kernel, BaseException]], others: Sequence[BaseException] = ()) -> SaveFailed:
     """The one error for what went wrong. A full store comes first, for that needs somebody to act."""
     errors = [*others, *(failure for _, failure in failures)]
+    if errors and all(isinstance(failure, KernelBusy) or _lost(failure) for failure in errors):
+        losing = [(kernel, lost) for kernel, failure in failures if (lost := _lost(failure))]
+        if losing:
+            return _loss(losing)
     kernels = [{"id": kernel.id, "path": kernel.notebook, "error": str(failure)} for kernel, failure in failures]
     message = "; ".join(str(failure) for failure in errors) + "; nothing was changed and the previous checkpoint stays"
     if any(isinstance(failure, StoreFull) or getattr(failure, "kind", "") == "StoreFull" for failure in errors):
@@ -226,3 +245,29 @@ def _failure(failures: list[tuple[Kernel, BaseException]], others: Sequence[Base
     if all(isinstance(failure, KernelBusy) for failure in errors):
         return SaveFailed(409, "busy", message, kernels)
     return SaveFailed(502, "failed", message, kernels)
+
+
+def _lost(failure: BaseException) -> list[dict[str, Any]]:
+    return failure.lost if isinstance(failure, KernelFailure) and failure.kind == "WouldLose" else []
+
+
+def _loss(losing: list[tuple[Kernel, list[dict[str, Any]]]]) -> SaveFailed:
+    kernels, said = [], []
+    for kernel, lost in losing:
+        told = [_losing(variable) for variable in lost[:MAX_TOLD]]
+        if len(lost) > MAX_TOLD:
+            told.append(f"and {len(lost) - MAX_TOLD} more")
+        said.append(f"{kernel.label} would lose {'; '.join(told)}")
+        kernels.append({"id": kernel.id, "path": kernel.notebook, "error": said[-1], "lost": lost})
+    message = (
+        f"{'. '.join(said)}. Nothing was saved or changed. Delete what may go, or accept the loss (on_loss: accept) "
+        "and do as is said above afterwards"
+    )
+    return SaveFailed(409, "loss", message, kernels)
+
+
+def _losing(variable: dict[str, Any]) -> str:
+    """One variable that would be lost: what it is, why, which cell made it, and what brings it back."""
+    cell = f" of In [{variable['cell']}]" if variable.get("cell") is not None else ""
+    cure = f" (afterwards, {variable['cure']})" if variable.get("cure") else ""
+    return f"{variable['name']} ({variable['type']}){cell}: {variable['reason']}{cure}"
