@@ -22,7 +22,7 @@ class AgentError(ElasticError):
     def __init__(self, code: str, message: str, kernels: list[dict[str, Any]] | None = None, status: int = 0) -> None:
         super().__init__(message)
         self.code = code
-        """``unreachable``, ``missing``, ``denied``, or what the agent says: ``busy``, ..."""
+        """``unreachable``, ``missing``, ``denied``, or what the agent says: ``busy``, ``loss``, ..."""
         self.status = status
         """The HTTP status; 0 when there was no answer."""
         self.kernels = kernels or []
@@ -49,10 +49,10 @@ class AgentClient:
     async def restore_report(self, timeout_s: float = 10.0) -> dict[str, Any]:
         return await self._call("GET", "restore", timeout_s=timeout_s)
 
-    async def checkpoint(self, deadline_s: float, on_busy: str, reason: str) -> dict[str, Any]:
+    async def checkpoint(self, deadline_s: float, on_busy: str, reason: str, on_loss: str = "accept") -> dict[str, Any]:
         """Save all kernels within ``deadline_s`` seconds; return the agent's report once the checkpoint is
         committed."""
-        body = {"deadline_s": deadline_s, "on_busy": on_busy, "reason": reason}
+        body = {"deadline_s": deadline_s, "on_busy": on_busy, "on_loss": on_loss, "reason": reason}
         return await self._call("POST", "checkpoint", body, timeout_s=deadline_s + SAVE_MARGIN_S)
 
     async def _call(

@@ -155,7 +155,7 @@ class ControlHandler(web.RequestHandler):
         elif isinstance(error, MigrationError):
             status_code, code, message = 409, "conflict", str(error)
         elif isinstance(error, AgentError):
-            status_code, code, message = (409 if error.code == "busy" else 502), error.code, str(error)
+            status_code, code, message = (409 if error.code in ("busy", "loss") else 502), error.code, str(error)
         elif isinstance(error, web.HTTPError):
             message = error.log_message or error.reason or message
         self.set_status(status_code)
@@ -193,12 +193,13 @@ class ResizeHandler(ControlHandler):
             raise web.HTTPError(400, "the body is not JSON") from None
         if not isinstance(body, dict):
             raise web.HTTPError(400, 'the body is to be a JSON object, such as {"memory": "2G", "cpus": 2}')
-        unknown = set(body) - {"memory", "cpus", "on_busy", "deadline_s"}
+        unknown = set(body) - {"memory", "cpus", "on_busy", "on_loss", "deadline_s"}
         if unknown:
             raise web.HTTPError(400, f"unknown: {', '.join(sorted(map(str, unknown)))}")
         if body.get("memory") is None and body.get("cpus") is None:
             raise SizeError('give a size: {"memory": "2G", "cpus": 2}, or one of them')
-        move = spawner.resize(body.get("memory"), body.get("cpus"), body.get("on_busy"), body.get("deadline_s"))
+        wanted = (body.get(name) for name in ("memory", "cpus", "on_busy", "deadline_s", "on_loss"))
+        move = spawner.resize(*wanted)
         self.set_status(202)
         self.finish({"migration": move.id})
 

@@ -132,7 +132,7 @@ class ElasticLocalSpawner(ElasticSpawnerMixin, LocalProcessSpawner):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._fixed_port = self.port
+        self._fixed_port: int = self.port
         if not limits.SUPPORTED and (self.mem_limit or self.cpu_limit):
             self.log.warning("Limits of memory and CPU do not hold on this system: they need Linux.")
 
@@ -166,8 +166,9 @@ class ElasticLocalSpawner(ElasticSpawnerMixin, LocalProcessSpawner):
     async def running_launch(self) -> str | None:
         record = processes.read_launch(self._launch_file)
         if record is None or not record.alive:
-            return None
-        if self.pid != record.pid:
+            # One that was started before this class was configured has noted nothing.
+            return await super().running_launch()
+        if self.pid != record.pid:  # type: ignore[has-type]
             self.pid, self.proc = record.pid, None
         return record.launch
 

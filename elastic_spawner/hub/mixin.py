@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from .. import stores
 from ..errors import MigrationError, SizeError
-from ..migration import BusyPolicy, Move, Progress, Size, Step, progress
+from ..migration import BusyPolicy, LossPolicy, Move, Progress, Size, Step, progress
 from .checkpoints import describe_checkpoint
 from .moves import Mover, driving
 from .moving import ElasticMoving
@@ -49,7 +49,7 @@ class ElasticSpawnerMixin(ElasticMoving):
 
         A move under way is cancelled. Cancelled half-way, the server may be running or not.
         """
-        if await self._cancel_move() and await super().poll() is None:
+        if await self._cancel_move() and await self.really_running() is None:
             await self._save_before_stop()
         await super().stop(now=now)
         self._revoke_token(self._token_in_use)
@@ -113,6 +113,7 @@ class ElasticSpawnerMixin(ElasticMoving):
         cpus: object = None,
         on_busy: str | None = None,
         deadline_s: float | None = None,
+        on_loss: str | None = None,
     ) -> Move:
         """Begin to move the running server to another size; None leaves memory (bytes or ``2G``) or CPUs as they are.
 
@@ -127,6 +128,8 @@ class ElasticSpawnerMixin(ElasticMoving):
         )
         if on_busy not in (None, "refuse", "interrupt"):
             raise SizeError(f"on_busy is {on_busy!r}: choose refuse or interrupt")
+        if on_loss not in (None, "refuse", "accept"):
+            raise SizeError(f"on_loss is {on_loss!r}: choose refuse or accept")
         if deadline_s is not None and (
             isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float) or not 0 < deadline_s <= 86400
         ):
@@ -149,6 +152,7 @@ class ElasticSpawnerMixin(ElasticMoving):
                 new=size,
                 deadline_s=float(deadline_s or self.checkpoint_deadline),
                 on_busy=cast(BusyPolicy, on_busy or self.on_busy),
+                on_loss=cast(LossPolicy, on_loss or self.on_loss),
             ),
         )
         self._mover.begin()

@@ -15,6 +15,9 @@ from .checkpoints import failed_restores
 from .saving import ElasticSaving
 from .sizes import format_size
 
+PATIENCE = 5
+"""How often an agent that does not answer is asked again, before its server counts as going down."""
+
 
 class ElasticMoving(ElasticSaving):
     """The part of ElasticSpawnerMixin that the mover drives."""
@@ -27,7 +30,7 @@ class ElasticMoving(ElasticSaving):
     async def running_launch(self) -> str | None:
         """Return which launch runs, or None when none does. Look at the machine itself: a hub that was killed in the
         middle of a start has left nothing about it in the database."""
-        return self._launch if await super().poll() is None else None
+        return self._launch if await self.really_running() is None else None
 
     async def check_room(self, size: Size) -> None:
         """Raise SizeError when a server of this size cannot be had, or could not hold what this one holds.
@@ -51,8 +54,11 @@ class ElasticMoving(ElasticSaving):
     # -- the mover's actions -----------------------------------------------------------------------------------------
 
     async def really_running(self) -> int | None:
-        """Like poll(), without the pretence of a move."""
-        return await super().poll()
+        """Like poll(), without the pretence of a move, and forgetting nothing."""
+        token = self.api_token
+        status: int | None = await super().poll()
+        self.api_token = token  # some spawners clear their state when they find that the server has ended
+        return status
 
     async def which_runs(self) -> Running:
         """Find out which server runs after the hub was restarted in the middle of a move."""
@@ -66,15 +72,20 @@ class ElasticMoving(ElasticSaving):
         if action.generation is not None and await self._is_going_down(action.unless_fewer_than):
             self.log.info("%s: the server is going down already; its checkpoint is committed", self._log_name)
             return action.generation, action.unless_fewer_than
-        report = await self.checkpoint(action.deadline_s, action.on_busy, "resize")
+        report = await self.checkpoint(action.deadline_s, action.on_busy, "resize", action.on_loss)
         return int(report.get("generation") or 0), tuple(kernel["id"] for kernel in report.get("kernels", []))
 
     async def _is_going_down(self, kernels: tuple[str, ...]) -> bool:
-        try:
-            status = await self.agent.status()
-        except AgentError:
-            return True
-        return not set(kernels) <= {kernel["id"] for kernel in status.get("kernels", [])}
+        for _ in range(PATIENCE):
+            try:
+                status = await self.agent.status()
+            except AgentError:
+                if await self.really_running() is not None:
+                    return True
+                await asyncio.sleep(1)  # it may only be slow
+            else:
+                return not set(kernels) <= {kernel["id"] for kernel in status.get("kernels", [])}
+        return True
 
     async def end_server(self, force: bool) -> None:
         """Stop whatever server runs, without saving it. Raises MigrationError when it goes on running."""
@@ -144,11 +155,17 @@ class ElasticMoving(ElasticSaving):
 
         Raises MigrationError when something that was saved is not back because this size is too small for it.
         """
-        pause = 0.1
-        while (await self.agent.status()).get("state") == "restoring":
+        report, pause = None, 0.1
+        while report is None:
+            try:
+                if (await self.agent.status()).get("state") != "restoring":
+                    report = await self.agent.restore_report()
+            except AgentError as error:
+                if error.reachable or await self.really_running() is not None:
+                    raise
+                self.log.info("%s: %s", self._log_name, error)  # busy with restoring, most likely
             await asyncio.sleep(pause)
             pause = min(2.0, pause * 1.3)
-        report = await self.agent.restore_report()
         too_small, notes = failed_restores(self._last_checkpoint, report)
         if too_small:
             raise MigrationError("; ".join(too_small))

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from jupyterhub.utils import make_ssl_context
 
-from ..migration import BusyPolicy
+from ..migration import BusyPolicy, LossPolicy
 from . import metrics
 from .agent_client import AgentClient, AgentError
 from .state import ElasticState
@@ -29,13 +29,15 @@ class ElasticSaving(ElasticState):
             context = make_ssl_context(paths[0], paths[1], cafile=paths[2])
         return AgentClient(self.server.url, self.keys.agent_token(self.user.name, self.name), context)
 
-    async def checkpoint(self, deadline_s: float, on_busy: BusyPolicy, reason: str) -> dict[str, Any]:
+    async def checkpoint(
+        self, deadline_s: float, on_busy: BusyPolicy, reason: str, on_loss: LossPolicy = "accept"
+    ) -> dict[str, Any]:
         """Save all kernels, and note what was saved. Raises AgentError; the checkpoint before stays then."""
         began = time.monotonic()
         while True:
             left = max(1.0, deadline_s - (time.monotonic() - began))
             try:
-                report = await self.agent.checkpoint(left, on_busy, reason)
+                report = await self.agent.checkpoint(left, on_busy, reason, on_loss)
                 break
             except AgentError as error:
                 metrics.CHECKPOINT_FAILURES.labels(reason, error.code).inc()

@@ -94,6 +94,19 @@ class ElasticTraits(_Base):
         """,
     ).tag(config=True)
 
+    on_loss = Enum(
+        ["refuse", "accept"],
+        "refuse",
+        help="""What a resize does when a variable can be neither stored nor recomputed, when it does not say so itself.
+
+        A generator that was made in a cell which also wrote a file, say: generators cannot be stored, and the cell
+        must not write the file twice. `refuse`: the resize is refused, and the reason names each such variable, its
+        cell and what helps, while the one who owns it can still act. `accept`: it is lost, which the report says.
+
+        Plain stops always accept, for somebody asked for them and the server would end all the same.
+        """,
+    ).tag(config=True)
+
     stop_deadline = Float(
         60.0,
         min=1.0,

@@ -205,6 +205,12 @@ class HubProcess:
         servers: dict[str, Any] = self.api("GET", f"/users/{user}").json().get("servers") or {}
         return servers.get(server) or {}
 
+    def server_environment(self, user: str, server: str = "") -> dict[str, str]:
+        """Return the environment that a user's server process was started with."""
+        pid = self.server(user, server)["state"]["pid"]
+        pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return {os.fsdecode(name): os.fsdecode(value) for name, _, value in (pair.partition(b"=") for pair in pairs)}
+
     def elastic(self, user: str, server: str = "") -> dict[str, Any]:
         """Return what the control server tells about a server; an empty dict when nothing."""
         for found in self.control("GET", "/servers").json():

@@ -37,6 +37,8 @@ def error(answer: requests.Response) -> str:
         ({"cpus": 0.2}, "choose from 1 to 64"),
         ({}, "give a size"),
         ({"memory": "2G", "on_busy": "kill"}, "choose refuse or interrupt"),
+        ({"memory": "2G", "on_loss": "ignore"}, "choose refuse or accept"),
+        ({"memory": "2G", "on_loss": ["accept"]}, "choose refuse or accept"),
         ({"memory": "2G", "deadline_s": 0}, "number of seconds above 0"),
         ({"memory": "2G", "deadline_s": "soon"}, "number of seconds above 0"),
         ({"mem": "2G"}, "unknown: mem"),

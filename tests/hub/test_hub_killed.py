@@ -57,6 +57,7 @@ def test_after_its_restart_the_hub_finishes_or_undoes_the_move(hub, note, number
     place = PLACES[number]
     note.reconnect()
     assert note.run(f"x = {{'number': {number}}}").status == "ok"
+    token = hub.server_environment("ann")["JUPYTERHUB_API_TOKEN"]
     (hub.directory / "pause_at").write_text(place)
     memory = (2 + number % 3) << 30
     assert hub.resize("ann", memory=memory).status_code == 202
@@ -69,6 +70,7 @@ def test_after_its_restart_the_hub_finishes_or_undoes_the_move(hub, note, number
     assert hub.elastic("ann")["migration"]["step"] == "done"
     assert hub.elastic("ann")["size"]["memory"] == memory
     assert len(pids_of_servers(hub)) == 1
+    assert hub.server_environment("ann")["JUPYTERHUB_API_TOKEN"] == token
     browser = note.browser
     hub.wait_for(lambda: browser.get("api/sessions").status_code == 200, 30, "the route does not lead to the server")
     assert [s["kernel"]["id"] for s in browser.get("api/sessions").json()] == [note.kernel_id]
