@@ -38,6 +38,12 @@ def _resize(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         choices=("refuse", "interrupt"),
         help="what to do about a cell that still runs when time is up; default: as the hub is configured",
     )
+    parser.add_argument(
+        "--accept-loss",
+        action="store_true",
+        help="move although variables will be lost that can be neither stored nor recomputed; default: the move is "
+        "refused then, which names them, unless the hub is configured otherwise",
+    )
     parser.add_argument("--deadline", type=float, metavar="SECONDS", help="time in which all kernels are to be saved")
     parser.add_argument("--no-wait", action="store_true", help="begin the move, and do not wait for its end")
     _hub_options(parser)

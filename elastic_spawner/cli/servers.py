@@ -55,6 +55,7 @@ def resize(options: argparse.Namespace) -> int:
             ("memory", options.memory),
             ("cpus", options.cpus),
             ("on_busy", options.on_busy),
+            ("on_loss", "accept" if options.accept_loss else None),
             ("deadline_s", options.deadline),
         )
         if value is not None

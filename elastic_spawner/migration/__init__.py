@@ -28,7 +28,7 @@ from .events import (
     TimedOut,
 )
 from .machine import begin, step
-from .model import BusyPolicy, Moment, Move, Size, Step
+from .model import BusyPolicy, LossPolicy, Moment, Move, Size, Step
 from .story import Progress, progress, seconds_per_step
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Discarded",
     "Event",
     "HubRestarted",
+    "LossPolicy",
     "Moment",
     "Move",
     "Progress",

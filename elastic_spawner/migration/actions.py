@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .model import BusyPolicy, Size
+from .model import BusyPolicy, LossPolicy, Size
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Save(Action):
 
     deadline_s: float
     on_busy: BusyPolicy
+    on_loss: LossPolicy = "refuse"
     unless_fewer_than: tuple[str, ...] = ()
     """Kernels that an earlier checkpoint of this move (``generation``) holds. When some of them have vanished, the
     server was already going down: keep that checkpoint, do not overwrite it with less, and answer Saved with it."""

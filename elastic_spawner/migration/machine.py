@@ -77,7 +77,7 @@ def _check(move: Move, now: float) -> Outcome:
 
 def _save(move: Move, now: float) -> Outcome:
     move = move.at(Step.SAVING, now)
-    return move, (Save(move.serial, move.deadline_s, move.on_busy, move.kernels, move.generation),)
+    return move, (Save(move.serial, move.deadline_s, move.on_busy, move.on_loss, move.kernels, move.generation),)
 
 
 def _stop(move: Move, now: float, attempts: int = 0) -> Outcome:

@@ -10,6 +10,9 @@ from typing import Any, Literal
 BusyPolicy = Literal["refuse", "interrupt"]
 """What happens to a cell that is still running at the deadline."""
 
+LossPolicy = Literal["refuse", "accept"]
+"""What happens when a variable can be neither stored nor recomputed."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -91,6 +94,7 @@ class Move:
     deadline_s: float = 60.0
     """Seconds which the kernels have to be saved in."""
     on_busy: BusyPolicy = "refuse"
+    on_loss: LossPolicy = "refuse"
     step: Step = Step.REQUESTED
     serial: int = 0
     """Number of the action under way. An event that answers another one is stale, and ignored."""
@@ -127,6 +131,7 @@ class Move:
             "new": self.new.to_json(),
             "deadline_s": self.deadline_s,
             "on_busy": self.on_busy,
+            "on_loss": self.on_loss,
             "step": self.step.value,
             "serial": self.serial,
             "attempts": self.attempts,
@@ -152,6 +157,7 @@ class Move:
             new=Size.from_json(data["new"]),
             deadline_s=data["deadline_s"],
             on_busy=data["on_busy"],
+            on_loss=data.get("on_loss", "refuse"),  # not in what the first versions wrote
             step=Step(data["step"]),
             serial=data["serial"],
             attempts=data["attempts"],

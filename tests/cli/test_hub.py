@@ -72,8 +72,19 @@ def test_status_shows_the_kernels_of_one_server(as_admin: Run, notebook: Noteboo
     assert kernel["path"] == "work.ipynb"
 
 
-def test_resize_follows_the_move_and_names_each_variable_s_fate(as_admin: Run, notebook: Notebook) -> None:
+def test_a_move_that_would_lose_a_variable_is_refused_and_names_it(
+    as_admin: Run, hub: HubProcess, notebook: Notebook
+) -> None:
     done = as_admin("resize", "ann", "--memory", "3G")
+    assert done.status == 1
+    assert "work.ipynb would lose s (socket) of In [" in done.err
+    assert "(afterwards, run In [" in done.err
+    assert hub.elastic("ann")["size"]["memory"] == 2 << 30
+    assert notebook.run("s.fileno() > 0").text == "True"
+
+
+def test_resize_follows_the_move_and_names_each_variable_s_fate(as_admin: Run, notebook: Notebook) -> None:
+    done = as_admin("resize", "ann", "--memory", "3G", "--accept-loss")
     assert done.status == 0, done
     steps, _, table = done.out.partition("\n\n")
     assert "Saving the kernels" in steps

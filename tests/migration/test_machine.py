@@ -57,6 +57,23 @@ TO_STOPPING = (SizeAccepted, (Saved, {"generation": 7, "kernels": ("k1", "k2")})
 TO_RESTORING = (*TO_STOPPING, Stopped, Started)
 
 
+@pytest.mark.parametrize("policy", ["refuse", "accept"])
+def test_what_was_asked_about_losses_is_asked_of_every_save(policy):
+    """Also of the one that a restarted hub makes."""
+    move, (save,) = drive(SizeAccepted, move=Move(id="m", old=OLD, new=NEW, on_loss=policy))
+    assert isinstance(save, Save) and save.on_loss == policy
+    again = Move.from_json(json.loads(json.dumps(move.to_json())))
+    _, (save,) = step(again, HubRestarted(again.serial, 105.0, Running.BEFORE))
+    assert isinstance(save, Save) and save.on_loss == policy
+
+
+def test_a_state_from_before_there_was_a_choice_refuses_losses():
+    move, _ = drive(SizeAccepted)
+    written = move.to_json()
+    del written["on_loss"]
+    assert Move.from_json(written).on_loss == "refuse"
+
+
 def test_begins_by_checking_the_size():
     move, actions = drive()
     assert move.step is Step.REQUESTED

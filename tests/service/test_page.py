@@ -143,6 +143,31 @@ def test_what_would_be_lost_has_to_be_accepted(visit: Callable[..., Page]) -> No
     expect(page.get_by_role("alert").filter(has_text="Tick the box")).to_be_visible()
     expect(page.locator("#move")).to_be_hidden()
     assert page.locator(".state").first.text_content() == "running"
+    expect(page.get_by_role("checkbox")).to_have_accessible_name("Move although these variables will be lost: s")
+
+
+def test_a_loss_that_the_page_did_not_know_of_refuses_the_move(
+    visit: Callable[..., Page], servers: HubProcess
+) -> None:
+    servers.start_server("pia")
+    browser = servers.login("pia")
+    browser.open_server()
+    notebook = browser.open_notebook("late.ipynb")
+    assert notebook.run("x = 1").status == "ok"
+    page = visit("admin", "servers/pia/-")
+    plan_of(page)
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+    assert notebook.run("open('log.txt', 'a').write('x'); g = (i for i in range(3)); next(g)").status == "ok"
+    page.get_by_label("Memory").fill("3G")
+    page.get_by_role("button", name="Resize").click()
+    expect(page.locator("#end")).to_contain_text("Refused: the server runs as before", timeout=60_000)
+    expect(page.locator("#end")).to_contain_text("late.ipynb would lose g (generator) of In [2]")
+    expect(page.locator("#end")).to_contain_text("run In [2] again")
+    keep(page, "refused-for-loss")
+    # Now it knows, and asks.
+    expect(page.get_by_role("checkbox")).to_have_accessible_name("Move although these variables will be lost: g")
+    expect(page.get_by_role("checkbox")).not_to_be_checked()
+    assert notebook.run("x, next(g)").text == "(1, 1)"
 
 
 def test_a_move_is_followed_to_its_end(visit: Callable[..., Page]) -> None:

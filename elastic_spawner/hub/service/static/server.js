@@ -8,6 +8,7 @@ const api = `api/servers/${page.server}`;
 const parts = `parts/servers/${page.server}`;
 const form = byId("resize");
 const refused = byId("refused");
+const MAX_NAMES = 10;
 let following = false;
 
 async function renewSummary() {
@@ -25,9 +26,12 @@ async function renewPlan(state) {
   }
   plan.setAttribute("aria-busy", "false");
   if (!form) return;
-  const lost = Number(plan.querySelector("[data-lost]")?.dataset.lost ?? 0);
-  byId("accept").hidden = !lost;
-  byId("losing").textContent = `${lost} variable${lost === 1 ? "" : "s"}`;
+  const names = [...plan.querySelectorAll(".losses li > code:first-child")].map((code) => code.textContent);
+  const losing = names.slice(0, MAX_NAMES).join(", ") + (names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : "");
+  byId("accept").hidden = !names.length;
+  // What was accepted is the loss of those variables that stood there then, and of no others.
+  if (byId("losing").textContent !== losing) form.elements.accept.checked = false;
+  byId("losing").textContent = losing;
 }
 
 async function renewOutcome() {
@@ -80,7 +84,8 @@ function wanted() {
   if (!byId("accept").hidden && !accept.checked) {
     return show("Tick the box above if the variables that would be lost may be lost.", accept) ?? null;
   }
-  const body = { on_busy: onBusy.value };
+  const accepted = !byId("accept").hidden && accept.checked;
+  const body = { on_busy: onBusy.value, on_loss: accepted ? "accept" : "refuse" };
   if (memory.value.trim() && memory.value.trim() !== "unlimited") body.memory = memory.value.trim();
   if (cpus.value) body.cpus = Number(cpus.value);
   if (deadline.value) body.deadline_s = Number(deadline.value);
