@@ -77,7 +77,7 @@ def test_a_move_that_would_lose_a_variable_is_refused_and_names_it(
 ) -> None:
     done = as_admin("resize", "ann", "--memory", "3G")
     assert done.status == 1
-    assert "work.ipynb would lose s (socket) of In [" in done.err
+    assert "work.ipynb would lose s (socket.socket) of In [" in done.err
     assert "(afterwards, run In [" in done.err
     assert hub.elastic("ann")["size"]["memory"] == 2 << 30
     assert notebook.run("s.fileno() > 0").text == "True"
