@@ -141,7 +141,18 @@ class ElasticLocalSpawner(ElasticSpawnerMixin, LocalProcessSpawner):
         directory = Path(self.data_dir).absolute() / "run"
         return directory / f"{naming.segment(self.user.name)}.{naming.segment(self.name)}.json"
 
+    _warned = False
+
+    def _warn_of_root(self) -> None:
+        if os.getuid() == 0 and not self.system_users and not ElasticLocalSpawner._warned:
+            ElasticLocalSpawner._warned = True
+            self.log.warning(
+                "Servers run as root, and their users are not protected from each other. For more than a trial run the "
+                "hub as another user, or set c.ElasticLocalSpawner.system_users = True."
+            )
+
     async def prepare_start(self) -> None:
+        self._warn_of_root()
         self._launch_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.system_users:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator
 from contextvars import Context
 from typing import Any, cast
 
+from tornado import web
+
 from .. import stores
 from ..errors import MigrationError, SizeError
 from ..migration import BusyPolicy, LossPolicy, Move, Progress, Size, Step, progress
@@ -89,9 +91,10 @@ class ElasticSpawnerMixin(ElasticMoving):
     async def rename(self, old_name: str, new_name: str) -> None:
         """Refuse when there is a checkpoint: it is signed with a key that belongs to the old name."""
         if self._last_checkpoint:
-            raise MigrationError(
+            raise web.HTTPError(
+                409,
                 f"the server {old_name!r} has a checkpoint, which cannot follow it to another name: "
-                "make a new server instead"
+                "make a new server instead",
             )
         await super().rename(old_name, new_name)
 
