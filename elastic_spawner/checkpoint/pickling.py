@@ -20,9 +20,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..objects.kinds import has_default_reduce, is_user_class, raw_state
+from ..objects.kinds import has_default_reduce, is_user_class, raw_state, traceback_entries
 from ..objects.walk import Walk, collector_paused
-from . import rebuild
+from . import deep, rebuild
 from .reduce_arrays import ArrayReducer
 from .reduce_code import CodeReducer, forget_scopes
 from .reduce_live import LiveReducer
@@ -71,6 +71,8 @@ class Reductions:
     def _choose(self, cls: type) -> Callable[[Any], Any] | None:
         if issubclass(cls, (type, types.ModuleType)) or cls in _CODE:
             return self.code.reduce
+        if issubclass(cls, BaseException):
+            return self._exception
         if is_user_class(cls):
             if self.raw and not has_default_reduce(cls) or self.raw and hasattr(cls, "__setstate__"):
                 return _raw
@@ -78,6 +80,15 @@ class Reductions:
         if cls in _TYPING:
             return self.code.reduce
         return self._chain
+
+    def _exception(self, e: BaseException) -> Any:
+        reduced = _raw(e) if self.raw and is_user_class(type(e)) else e.__reduce_ex__(_PROTOCOL)
+        entries = [(self.code.frame_code(code), last, line) for code, last, line in traceback_entries(e.__traceback__)]
+        if isinstance(reduced, str) or not (entries or e.__cause__ or e.__context__ or e.__suppress_context__):
+            return reduced
+        made, args, state, items, pairs, set_state = (*reduced, None, None, None, None)[:6]
+        history = (e.__cause__, e.__context__, e.__suppress_context__, entries)
+        return made, args, (set_state, state, history), items, pairs, rebuild.set_exception
 
     def _chain(self, obj: Any) -> Any:
         for reducer in (self.arrays, self.live):
@@ -87,7 +98,7 @@ class Reductions:
         return self.code.reduce(obj)
 
 
-_TYPING = frozenset({typing.TypeVar})
+_TYPING = frozenset({typing.TypeVar, typing.NewType})
 _CODE = frozenset(
     {types.FunctionType, types.CodeType, types.CellType, staticmethod, classmethod, property, types.MappingProxyType,
      types.WrapperDescriptorType, types.MethodDescriptorType, types.GetSetDescriptorType}
@@ -172,7 +183,11 @@ def dump(values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any
         with warnings.catch_warnings(), collector_paused():
             warnings.simplefilter("ignore")
             if codec in ("pickle", "raw"):
-                _Pickler(stream, reductions, aside).dump(values)
+                try:
+                    _Pickler(stream, reductions, aside).dump(values)
+                except RecursionError:
+                    stream, buffers[:] = io.BytesIO(), []
+                    deep.dump(stream, values, Reductions(namespace, walks, raw=codec != "pickle"), aside)
             elif codec == "cloudpickle":
                 _cloudpickler(stream, reductions, aside).dump(values)
             else:

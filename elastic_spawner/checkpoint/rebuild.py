@@ -10,6 +10,7 @@ import io
 import linecache
 import logging
 import marshal
+import opcode
 import os
 import sys
 import threading
@@ -128,6 +129,59 @@ def type_variable(
     return made
 
 
+def new_type(name: str, supertype: Any, module_name: str) -> Any:
+    """typing.NewType."""
+    made = typing.NewType(name, supertype)
+    made.__module__ = module_name
+    return made
+
+
+# -- exceptions
+
+
+def set_exception(error: BaseException, state: tuple[Any, Any, tuple[Any, Any, bool, list[Any]]]) -> None:
+    """Give an exception its attributes, its cause and context, and its traceback."""
+    set_state, own, (cause, context, suppress, entries) = state
+    if set_state is not None:
+        set_state(error, own)
+    elif own is not None:
+        set_own = getattr(error, "__setstate__", None)
+        set_own(own) if set_own is not None else error.__dict__.update(own)
+    error.__cause__, error.__context__ = cause, context
+    error.__suppress_context__ = suppress
+    chain = None
+    for described, last, line in reversed(entries):
+        chain = types.TracebackType(chain, _frame(*described), last, line)
+    if chain is not None:
+        error.__traceback__ = chain
+
+
+def _frame(
+    name: str, qualname: str, line: int, filename: str, source: str | None, lines: bytes, length: int, magic: bytes
+) -> types.FrameType:
+    """A frame that looks like one of the code described; its local variables are gone."""
+    if source is not None and filename not in linecache.cache:
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+
+    def template() -> None:
+        raise
+
+    given: dict[str, Any] = {"co_name": name, "co_filename": filename, "co_firstlineno": line}
+    nothing = bytes([opcode.opmap["NOP"], 0])
+    short = template.__code__.co_code
+    given["co_code"] = short + nothing * ((length - len(short)) // 2)
+    if magic == importlib.util.MAGIC_NUMBER:
+        given["co_linetable"] = lines
+        given |= {"co_qualname": qualname} if sys.version_info >= (3, 11) else {}
+    scope = {"__name__": "__main__", "__builtins__": {}}
+    try:
+        types.FunctionType(template.__code__.replace(**given), scope)()
+    except RuntimeError as e:  # there is nothing to raise again
+        if e.__traceback__ is not None and e.__traceback__.tb_next is not None:
+            return e.__traceback__.tb_next.tb_frame
+    raise ValueError(f"no frame for {name}")
+
+
 # -- classes
 
 
@@ -186,7 +240,11 @@ def set_enumeration(cls: Any, state: tuple[dict[str, Any], dict[str, dict[str, A
     for name, value in attributes.items():
         type.__setattr__(cls, name, value)
     for name, values in members.items():
-        cls.__members__[name].__dict__.update(values)
+        made = cls.__members__[name].__dict__
+        given = {k: made.pop(k) if k in made else v for k, v in values.items()}
+        given.update(made)
+        made.clear()
+        made.update(given)
 
 
 def raw(cls: type, content: Any) -> Any:

@@ -65,11 +65,13 @@ class CodeReducer:
             return property, (obj.fget, obj.fset, obj.fdel, obj.__doc__)
         if isinstance(obj, functools._lru_cache_wrapper):
             return self._cached(obj)
+        if cls is typing.NewType and not importable(obj):
+            return rebuild.new_type, (obj.__name__, obj.__supertype__, obj.__module__)
         if cls is typing.TypeVar:
             options = (obj.__bound__, obj.__covariant__, obj.__contravariant__)
             return rebuild.type_variable, (obj.__name__, obj.__constraints__, *options, obj.__module__)
         if cls is types.MappingProxyType:
-            return rebuild.mapping_proxy, (dict(obj),)
+            return self._proxy(obj)
         if cls is types.WrapperDescriptorType or cls is types.MethodDescriptorType or cls is types.GetSetDescriptorType:
             return getattr, (obj.__objclass__, obj.__name__)
         return NotImplemented
@@ -107,12 +109,25 @@ class CodeReducer:
         magic = importlib.util.MAGIC_NUMBER
         return rebuild.code, (marshal.dumps(code), magic, code.co_name, code.co_firstlineno, filename, source)
 
+    def frame_code(self, code: types.CodeType) -> tuple[Any, ...]:
+        """What a traceback shows of a frame's code: its names and lines, and nothing of what it does."""
+        _, (_, magic, name, line, filename, source) = self._code(code)
+        qualname = getattr(code, "co_qualname", name)
+        return name, qualname, line, filename, source, code.co_linetable, len(code.co_code), magic
+
     def _cell(self, cell: types.CellType) -> Any:
         try:
             state: tuple[Any, ...] = (cell.cell_contents,)
         except ValueError:
             state = ()
         return rebuild.cell, (), state, None, None, rebuild.set_cell
+
+    def _proxy(self, proxy: Any) -> Any:
+        own = proxy.get("__dict__", proxy.get("__weakref__"))
+        if isinstance(own, types.GetSetDescriptorType) and vars(own.__objclass__) == proxy:
+            return vars, (own.__objclass__,)
+        behind = [r for r in gc.get_referents(proxy) if not isinstance(r, type)]
+        return rebuild.mapping_proxy, (behind[0] if len(behind) == 1 else dict(proxy),)
 
     def _cached(self, wrapper: Any) -> Any:
         if importable(wrapper):
@@ -162,9 +177,10 @@ class CodeReducer:
         members = {name: member._value_ for name, member in cls.__members__.items()}
         attributes = {k: v for k, v in cls.__dict__.items() if k not in _ENUM_NOISE and k not in members}
         noise = {"_value_", "_name_", "__objclass__", "_sort_order_"}
-        own = {n: {k: v for k, v in m.__dict__.items() if k not in noise} for n, m in cls.__members__.items()}
+        # noise too, by name: the order of a member's attributes is part of it
+        own = {n: {k: None if k in noise else v for k, v in m.__dict__.items()} for n, m in cls.__members__.items()}
         args = (type(cls), cls.__name__, cls.__bases__, members, cls.__module__, cls.__qualname__)
-        state = (attributes, {n: v for n, v in own.items() if v})
+        state = (attributes, own)
         return rebuild.enumeration, args, state, None, None, rebuild.set_enumeration
 
 

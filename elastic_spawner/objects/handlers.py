@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import abc
 import collections
 import copyreg
 import enum
 import functools
 import gc
 import io
-import marshal
 import re
 import sys
 import types
@@ -19,8 +19,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import arrays
-from .kinds import ATOMIC, ENUM_NOISE, has_default_reduce, importable, raw_state, slot_names
+from .kinds import ENUM_NOISE, has_default_reduce, importable, raw_state, slot_names, traceback_entries
 from .live import is_outward, live_state
+from .sets import sets
 
 if TYPE_CHECKING:
     from .walk import Walker
@@ -71,36 +72,6 @@ def dicts(walker: Walker, members: list[Any]) -> None:
     walker.push(chain.from_iterable(map(dict.values, members)))
 
 
-def sets(walker: Walker, members: list[Any]) -> None:
-    """set, frozenset: elements in an order that does not depend on the process's hash seed."""
-    from .walk import digest
-
-    for s in members:
-        walker.hash.update(b"s%d" % len(s))
-        try:
-            ordered = sorted(marshal.dumps(e, 2) for e in s if _in_order(e))
-            if len(ordered) != len(s):
-                raise ValueError("nested sets have an order of their own")
-            walker.spend(sum(map(len, ordered)))
-            for e in ordered:
-                walker.hash.update(e)
-            # elements that are identity-bearing cannot be marshalled, so nothing is left to be linked
-        except ValueError:
-            if len(s) <= 1000:
-                walker.push(sorted(s, key=digest))
-            else:
-                walker.found.uncertain = True
-                walker.push(s)
-
-
-def _in_order(element: Any) -> bool:
-    """Whether marshal writes the element the same whatever the hash seed is."""
-    if isinstance(element, frozenset):
-        return False
-    # before 3.11 marshal writes a frozenset within a tuple in the set's own order
-    return sys.version_info >= (3, 11) or type(element) is not tuple or ATOMIC.issuperset(map(type, element))
-
-
 def buffers(walker: Walker, members: list[Any]) -> None:
     """bytearray, array.array, memoryview, mmap: their bytes."""
     for b in members:
@@ -113,6 +84,7 @@ def buffers(walker: Walker, members: list[Any]) -> None:
             continue
         if not isinstance(b, (bytearray, array)):
             arrays.note_range(walker, view)
+            walker.found.ids.add(id(view.obj))
         walker.feed(view if view.c_contiguous else view.tobytes())
 
 
@@ -184,11 +156,6 @@ def cells(walker: Walker, members: list[Any]) -> None:
             walker.hash.text_of(EMPTY_CELL)
 
 
-def proxies(walker: Walker, members: list[Any]) -> None:
-    """types.MappingProxyType (every dataclass has some): the mapping behind it."""
-    walker.push(chain.from_iterable(map(gc.get_referents, members)))
-
-
 def partials(walker: Walker, members: list[Any]) -> None:
     """functools.partial."""
     walker.push(walker.keep([x for p in members for x in (p.func, p.args, p.keywords, p.__dict__)]))
@@ -197,6 +164,16 @@ def partials(walker: Walker, members: list[Any]) -> None:
 def wrappers(walker: Walker, members: list[Any]) -> None:
     """staticmethod, classmethod."""
     walker.push([w.__func__ for w in members])
+
+
+def proxies(walker: Walker, members: list[Any]) -> None:
+    """types.MappingProxyType: the mapping behind it; of a class's attributes, the class."""
+    for p in members:
+        own = p.get("__dict__", p.get("__weakref__"))
+        if isinstance(own, types.GetSetDescriptorType):
+            walker.children.append(own.__objclass__)
+        else:
+            walker.push(gc.get_referents(p))
 
 
 def properties(walker: Walker, members: list[Any]) -> None:
@@ -227,6 +204,10 @@ def classes(walker: Walker, members: list[Any]) -> None:
             noise = _CLASS_NOISE | ENUM_NOISE | set(c.__members__)
             members_of: dict[str, Any] = dict(c.__members__)
             parts += [(n, m._value_) for n, m in members_of.items()]
+        if isinstance(c, abc.ABCMeta):
+            registry = abc._get_dump(c)[0]  # type: ignore[attr-defined]
+            registered = [r() for r in registry]
+            parts += sorted((r for r in registered if r is not None), key=lambda r: r.__qualname__)
         for key in sorted(k for k in c.__dict__ if k not in noise):
             value = c.__dict__[key]
             walker.hash.text_of(key)
@@ -243,7 +224,7 @@ def weak_references(walker: Walker, members: list[Any]) -> None:
 def weak_containers(walker: Walker, members: list[Any]) -> None:
     """WeakValueDictionary, WeakKeyDictionary, WeakSet: their live content."""
     for w in members:
-        walker.push(walker.keep(list(w.items() if hasattr(w, "items") else w)))
+        walker.push(list(w.items()) if hasattr(w, "items") else [walker.keep(set(w))])
 
 
 def generators(walker: Walker, members: list[Any]) -> None:
@@ -312,6 +293,15 @@ def _builtin_content(walker: Walker, cls: type, members: list[Any]) -> None:
         walker.push([m.default_factory for m in members])
     if issubclass(cls, BaseException):
         walker.push([m.args for m in members])
+        exceptions(walker, members)
+
+
+def exceptions(walker: Walker, members: list[Any]) -> None:
+    """What every exception has beside its arguments: its cause, its context, and where it was raised."""
+    for e in members:
+        walker.push(walker.keep([e.__cause__, e.__context__, e.__suppress_context__]))
+        for entry in traceback_entries(e.__traceback__):
+            walker.hash.atoms([entry[0].co_filename, entry[0].co_name, *entry[1:]])
 
 
 def plain_instances(walker: Walker, members: list[Any]) -> None:
@@ -371,20 +361,32 @@ def user_instances(walker: Walker, members: list[Any]) -> None:
 def reduced_instances(walker: Walker, members: list[Any]) -> None:
     """Instances of library classes, as the library itself takes them apart for pickling."""
     for m in members:
-        known = arrays.private_memory(m)
-        walker.private.update(known)
+        walker.private.update(arrays.private_memory(m))
+        arrays.note_memory(walker, m)
         try:
             reduced = reduce(m)
         except Exception:
             walker.opaque(m)
             continue
-        walker.keep(reduced)
-        if isinstance(reduced, str):
+        if type(reduced) is tuple:
+            walker.keep_parts(reduced)
+        if isinstance(m, BaseException):
+            exceptions(walker, [m])
+        if isinstance(reduced, str):  # kept by name, and so nobody's own
             walker.hash.text_of(reduced)
+            walker.transient.add(id(m))
             continue
         function, args, *rest = reduced
         state, items, pairs = (*rest, None, None, None)[:3]
         walker.push((function, *args, state))
+        if type(state) is dict:
+            # a library's class attribute that is repeated in each instance's state (pandas' _metadata) links nothing
+            classes_own = [c.__dict__ for c in type(m).__mro__]
+            walker.transient.update(
+                id(v)
+                for k, v in state.items()
+                if type(v) in (list, dict, set) and any(v is d.get(k) for d in classes_own)
+            )
         if items is not None:
             walker.push(walker.keep(list(items)))
         if pairs is not None:
@@ -455,7 +457,6 @@ EXACT: dict[type, Handler] = {
     types.MethodWrapperType: builtin_functions,
     types.MethodType: methods,
     types.CellType: cells,
-    types.MappingProxyType: proxies,
     functools.partial: partials,
     functools._lru_cache_wrapper: caches,
     staticmethod: wrappers,
@@ -465,6 +466,7 @@ EXACT: dict[type, Handler] = {
     weakref.WeakValueDictionary: weak_containers,
     weakref.WeakKeyDictionary: weak_containers,
     weakref.WeakSet: weak_containers,
+    types.MappingProxyType: proxies,
     types.GeneratorType: generators,
     types.CoroutineType: generators,
     types.AsyncGeneratorType: generators,

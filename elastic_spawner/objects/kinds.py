@@ -63,7 +63,7 @@ def is_immutable(cls: type) -> bool:
         return True
     if issubclass(cls, enum.Enum):
         return not is_user_class(cls)
-    return module == "numpy" and (cls.__name__ == "dtype" or cls.__name__.endswith("DType"))
+    return module in ("numpy", "pandas") and cls.__name__.lower().endswith("dtype")
 
 
 def has_default_reduce(cls: type) -> bool:
@@ -103,6 +103,13 @@ def raw_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     except AttributeError:
         attributes = None
     return attributes, slots
+
+
+def traceback_entries(traceback: types.TracebackType | None) -> Iterator[tuple[types.CodeType, int, int]]:
+    """(code, last instruction, line) of each entry of a traceback, the outermost first."""
+    while traceback is not None:
+        yield traceback.tb_frame.f_code, traceback.tb_lasti, traceback.tb_lineno
+        traceback = traceback.tb_next
 
 
 def module_of(name: str) -> types.ModuleType | None:

@@ -32,6 +32,16 @@ _SMALL = 1 << 16
 _BLOCK = 1 << 22
 
 
+def _alone() -> int:
+    """What sys.getrefcount says of an object that only a container holds; measured, as interpreters differ in it."""
+    for part in [object()]:
+        return sys.getrefcount(part)
+    raise AssertionError
+
+
+_ALONE = _alone()
+
+
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """No garbage collection meanwhile: with millions of new objects it would come again and again, and find nothing."""
@@ -95,7 +105,7 @@ class Walker:
 
     ``budget_nodes`` bounds the walk (OverBudget is raised). After ``deadline`` (of time.perf_counter) a walk that has
     met more than a few objects is given up too, and the content of large buffers is left out (``Walk.partial``). None
-    means no bound.
+    means no bound. ``ordering`` says that the walk is for putting the elements of a set in order.
     """
 
     def __init__(
@@ -105,6 +115,7 @@ class Walker:
         boundary: dict[int, str] | None = None,
         budget_nodes: int | None = None,
         deadline: float | None = None,
+        ordering: bool = False,
     ) -> None:
         self.found = Walk()
         self.hash = Digest()
@@ -112,8 +123,11 @@ class Walker:
         self.boundary = boundary or {}
         self.budget_nodes = budget_nodes if budget_nodes is not None else sys.maxsize
         self.deadline = deadline
+        self.ordering = ordering
         self.children: list[Any] = []
         self.private = self.found.private
+        self.transient: set[int] = set()
+        """Ids that link nothing: of what was made for the walk (others will get them), or is a library's own."""
         self._number: dict[int, int] = {}
         self._keep: list[Any] = []
 
@@ -122,6 +136,8 @@ class Walker:
         with collector_paused():
             self._levels(list(roots))
         self.found.digest = self.hash.text()
+        self.found.ids -= self.transient
+        self.found.ids -= self.private
         return self.found
 
     # -- what handlers call
@@ -138,6 +154,20 @@ class Walker:
     def keep(self, made: Any) -> Any:
         """Hold an object that was made for the walk until its end, so that its id is nobody else's."""
         self._keep.append(made)
+        self.transient.add(id(made))
+        return made
+
+    def keep_parts(self, made: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Hold a tuple that was made for the walk, and tell which of the objects in it were made with it."""
+        self._keep.append(made)
+        pending: list[Any] = [made]
+        while pending:
+            container = pending.pop()
+            for part in container.values() if type(container) is dict else container:
+                if sys.getrefcount(part) <= _ALONE:
+                    self.transient.add(id(part))
+                    if type(part) in (list, tuple, dict) and len(part) <= _FEW:
+                        pending.append(part)
         return made
 
     def late(self) -> bool:
@@ -225,12 +255,12 @@ class Walker:
         number = self._number
         ids = list(map(id, members))
         unique = set(ids)
-        if self.boundary and not unique.isdisjoint(self.boundary):
+        if self.boundary and not self.boundary.keys().isdisjoint(unique):
             inside = [(o, i) for o, i in zip(members, ids) if i not in self.boundary]
             self.found.links.update(self.boundary[i] for i in unique if i in self.boundary)
             members, ids = [o for o, _ in inside], [i for _, i in inside]
             unique = set(ids)
-        if len(unique) == len(ids) and unique.isdisjoint(number):
+        if len(unique) == len(ids) and number.keys().isdisjoint(unique):
             number.update(zip(ids, count(len(number))))
             self.hash.update(b"n%d" % len(ids))
             fresh = members
