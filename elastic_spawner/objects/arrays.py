@@ -53,6 +53,23 @@ def note_range(walker: Walker, view: memoryview) -> None:
         walker.found.ranges.append((low, high))
 
 
+def note_memory(walker: Walker, obj: Any) -> None:
+    """Note what an array that pickles in its own way (a masked one) looks at: pickling shows a copy only."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(obj, numpy.ndarray):
+        for a in (obj.view(numpy.ndarray), getattr(obj, "_mask", None)):
+            if isinstance(a, numpy.ndarray) and a.size and id(obj) not in walker.private:
+                walker.found.ranges.append(array_range(a))
+
+
+def _owner(array: Any, numpy: Any) -> Any:
+    """The object other than an array whose memory the array looks at, or None."""
+    base = array.base
+    while isinstance(base, numpy.ndarray):
+        base = base.base
+    return base.obj if isinstance(base, memoryview) else base
+
+
 def numpy_arrays(walker: Walker, members: list[Any]) -> None:
     """numpy.ndarray and subclasses: type of the elements, shape, order, flags, and the bytes."""
     numpy = sys.modules["numpy"]
@@ -63,8 +80,12 @@ def numpy_arrays(walker: Walker, members: list[Any]) -> None:
         walker.hash.atoms([*plain.shape, order, bool(a.flags.writeable)])
         if type(a) is not numpy.ndarray:
             walker.push([getattr(a, "__dict__", None)])
-        if plain.size and id(a) not in walker.private:
+        made = id(a) in walker.transient and plain.base is None
+        if plain.size and id(a) not in walker.private and not made:
             walker.found.ranges.append(array_range(plain))
+            owner = _owner(plain, numpy)
+            if owner is not None:
+                walker.found.ids.add(id(owner))
         if plain.dtype.hasobject:
             walker.push(walker.keep(plain.ravel(order="K").tolist() if plain.dtype.names is None else plain.tolist()))
             continue
@@ -101,7 +122,7 @@ def torch_tensors(walker: Walker, members: list[Any]) -> None:
     torch = sys.modules["torch"]
     for t in members:
         walker.hash.text_of(f"{t.dtype} {t.layout} {t.device} {tuple(t.shape)} {t.requires_grad}")
-        attributes = {k: v for k, v in t.__dict__.items()} if t.__dict__ else None
+        attributes = walker.keep(dict(t.__dict__)) if t.__dict__ else None
         walker.push(walker.keep([attributes, t.grad if t.is_leaf else None]))
         if t.layout != torch.strided or t.is_quantized or t.device.type == "meta":
             walker.found.uncertain = True

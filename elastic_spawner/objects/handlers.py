@@ -381,12 +381,8 @@ def reduced_instances(walker: Walker, members: list[Any]) -> None:
         walker.push((function, *args, state))
         if type(state) is dict:
             # a library's class attribute that is repeated in each instance's state (pandas' _metadata) links nothing
-            classes_own = [c.__dict__ for c in type(m).__mro__]
-            walker.transient.update(
-                id(v)
-                for k, v in state.items()
-                if type(v) in (list, dict, set) and any(v is d.get(k) for d in classes_own)
-            )
+            shared = [(k, v) for k, v in state.items() if type(v) in (list, dict, set)]
+            walker.transient.update(id(v) for k, v in shared if any(v is c.__dict__.get(k) for c in type(m).__mro__))
         if items is not None:
             walker.push(walker.keep(list(items)))
         if pairs is not None:

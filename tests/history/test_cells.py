@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elastic_spawner.history import CellExecution, FileRead, History, Rerun
 
+UNTIMED = settings(deadline=None)
 NAMES = st.text(min_size=1, max_size=8)
 FILES = st.builds(FileRead, path=NAMES, size=st.integers(-1, 2**40), mtime_ns=st.integers(0, 2**62), digest=NAMES)
 
@@ -33,12 +34,14 @@ def cells(number: st.SearchStrategy[int] | int = 1) -> st.SearchStrategy[CellExe
     )
 
 
+@UNTIMED
 @given(cells())
 def test_a_cell_survives_json(cell: CellExecution) -> None:
     """A cell execution that was written as JSON text and read again is equal to what it was."""
     assert CellExecution.from_json(json.loads(json.dumps(cell.to_json()))) == cell
 
 
+@UNTIMED
 @given(cells())
 def test_the_json_of_equal_cells_is_the_same_text(cell: CellExecution) -> None:
     """Sets are written in order, so that an unchanged history is an unchanged chunk in the store."""
@@ -46,6 +49,7 @@ def test_the_json_of_equal_cells_is_the_same_text(cell: CellExecution) -> None:
     assert json.dumps(again.to_json()) == json.dumps(cell.to_json())
 
 
+@UNTIMED
 @given(st.lists(cells(), max_size=6), st.lists(st.text(max_size=20), max_size=3))
 def test_a_history_survives_json(drafts: list[CellExecution], values: list[str]) -> None:
     """Cells, active snapshots, hidden values and the next number come back."""

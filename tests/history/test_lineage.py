@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from elastic_spawner.history import CellExecution, History
 
+UNTIMED = settings(deadline=None)
 NAMES = st.sampled_from("abcd")
 STEPS = st.lists(st.tuples(st.frozensets(NAMES), st.frozensets(NAMES), st.frozensets(NAMES)), max_size=12)
 Step = tuple[frozenset[str], frozenset[str], frozenset[str]]
@@ -27,6 +28,7 @@ def cell(number: int, writes: str = "", reads: frozenset[tuple[str, int]] = froz
     return CellExecution(number, "", None, 0.0, reads, frozenset(writes))
 
 
+@UNTIMED
 @given(STEPS)
 def test_the_active_snapshot_is_the_last_writers(steps: list[Step]) -> None:
     """A name is active when a cell wrote it after the last that deleted it, in the version of the last writer."""
@@ -40,6 +42,7 @@ def test_the_active_snapshot_is_the_last_writers(steps: list[Step]) -> None:
         assert history.active == expected
 
 
+@UNTIMED
 @given(STEPS)
 def test_a_cell_reads_only_what_was_written_before(steps: list[Step]) -> None:
     """Every snapshot that is read was written by an earlier cell: the graph has no cycle and no loose end."""
@@ -52,6 +55,7 @@ def test_a_cell_reads_only_what_was_written_before(steps: list[Step]) -> None:
             assert name in history.cells[number].writes
 
 
+@UNTIMED
 @given(STEPS, st.data())
 def test_taking_back_a_write_leaves_no_trace_of_the_snapshot(steps: list[Step], data: st.DataObject) -> None:
     """After unwrite nobody reads or holds that snapshot, its readers read the one before, and all else is as it was."""
@@ -107,6 +111,7 @@ def test_snapshots_of_names_that_are_not_there_are_left_out() -> None:
     assert history.snapshots(["x", "y"]) == {("x", 1)}
 
 
+@UNTIMED
 @given(st.lists(st.text(), max_size=20))
 def test_hidden_values_are_kept_once_and_never_mixed_up(values: list[str]) -> None:
     """Equal values have one key, different values different ones."""
