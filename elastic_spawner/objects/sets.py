@@ -83,11 +83,16 @@ def _key(walker: Walker, element: Any) -> str:
     """A digest of what the element reaches at first."""
     from .walk import OverBudget, Walker
 
+    known = walker.keys.get(id(element))
+    if known is not None:
+        return known
     inner = Walker(namespace=walker.namespace, budget_nodes=_KEY_NODES, ordering=True)
     try:
-        return inner.walk([element]).digest
+        inner.walk([element])
     except OverBudget:
-        return inner.hash.text()
+        pass
+    key = walker.keys[id(element)] = inner.hash.text()
+    return key
 
 
 def _plain(value: Any, known: dict[int, bytes]) -> bytes:

@@ -124,6 +124,8 @@ class Walker:
         self.budget_nodes = budget_nodes if budget_nodes is not None else sys.maxsize
         self.deadline = deadline
         self.ordering = ordering
+        self.keys: dict[int, str] = {}
+        """What orders the elements of sets, by their ids."""
         self.children: list[Any] = []
         self.private = self.found.private
         self.transient: set[int] = set()

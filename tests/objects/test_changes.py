@@ -70,6 +70,8 @@ ATTRIBUTES = (
 )
 SLOTS = "class C:\n    __slots__ = ('a', '__b')\n    def __init__(self): self.a = 1; self.__b = [1]\n"
 CODE = [
+    (ATTRIBUTES + "c = C(); x = {c, 1}", "c.a = 2"),
+    (ATTRIBUTES + "c = C(); x = {c, C()}; c.set = x", "c.set.add(3)"),
     (ATTRIBUTES + "x = C()", "x.a = 2"),
     (ATTRIBUTES + "x = C()", "x._b.append(3)"),
     (ATTRIBUTES + "x = C()", "x._C__c['k'] = 4"),

@@ -135,6 +135,18 @@ class Leaf(Base):
         self.a, self.__private, self.b = 1, [2], {"x", "y"}
     def name(self): return super().__repr__()
 
+class Node:
+    def __init__(self, name):
+        self.name, self.neighbours = name, set()
+
+graph = [Node(str(i)) for i in range(60)]
+for node in graph:
+    node.neighbours.update(n for n in graph if n is not node)
+
+ordinal = frozenset()
+for _ in range(60):
+    ordinal = frozenset({ordinal, *ordinal})
+
 leaf = Leaf()
 bound = leaf.name
 
@@ -176,6 +188,7 @@ dates = np.array(["2024-01-01", "NaT"], dtype="M8[D]")
 masked = np.ma.masked_less(np.arange(5), 2)
 rng = np.random.default_rng(3)
 scalar = np.float32(1.5)
+scalars = {np.int64(1), np.int64(2), np.float32(2.5), np.str_("a"), np.datetime64("2024-01-01"), moment, price, path}
 frame = pd.DataFrame({"a": np.arange(5), "b": list("vwxyz"), "c": pd.Categorical(list("aabba"))})
 frame["when"] = pd.date_range("2024", periods=5, tz="Europe/Berlin")
 frame["n"] = pd.array([1, None, 3, 4, 5], dtype="Int64")
