@@ -23,7 +23,6 @@ PICKLERS = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}
 MAY_IMPORT = {
     "errors": set(),
     "lib": set(),
-    "lib": set(),
     "history": {"errors"},
     "objects": {"errors"},
     "tracking": {"errors", "history", "objects"},

@@ -146,9 +146,7 @@ def test_what_would_be_lost_has_to_be_accepted(visit: Callable[..., Page]) -> No
     expect(page.get_by_role("checkbox")).to_have_accessible_name("Move although these variables will be lost: s")
 
 
-def test_a_loss_that_the_page_did_not_know_of_refuses_the_move(
-    visit: Callable[..., Page], servers: HubProcess
-) -> None:
+def test_a_loss_that_the_page_did_not_know_of_refuses_the_move(visit: Callable[..., Page], servers: HubProcess) -> None:
     servers.start_server("pia")
     browser = servers.login("pia")
     browser.open_server()
