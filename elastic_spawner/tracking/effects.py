@@ -98,7 +98,8 @@ class Effects:
     def stop(self) -> tuple[list[str], list[str]]:
         """Stop recording; returns (acts, paths read)."""
         self._recording = False
-        if not self._threads.issuperset(threading.enumerate()):  # before 3.12 starting one raises no audit event
+        # before 3.12 starting one raises no audit event
+        if any(t not in self._threads and not _is_kernels(t) for t in threading.enumerate()):
             self.note("started a thread")
         self._threads = set()
         return list(self.acts), list(self.reads)
@@ -119,6 +120,8 @@ class Effects:
             if args and args[0] not in (-1, 0):
                 self.reads.setdefault("", None)
         elif event.startswith("os.") and args and isinstance(args[0], (str, bytes)) and self._is_own(args[0]):
+            return
+        elif event.startswith("_thread.") and args and _is_kernels(getattr(args[0], "__self__", None)):
             return
         elif text == "used the network" and event in ("socket.bind", "socket.connect") and _is_local(args):
             self.acts.setdefault("used a local socket", None)
@@ -160,6 +163,12 @@ _ignored_threads: set[int] = set()
 def ignore_thread(ident: int) -> None:
     """Do not attribute what this thread does to the cell that happens to run (the kernel's own threads)."""
     _ignored_threads.add(ident)
+
+
+def _is_kernels(thread: Any) -> bool:
+    """Whether the thread is the kernel's own: it opens another one whenever a front end asks for a subshell."""
+    made_by = (type(thread).__module__, getattr(getattr(thread, "_target", None), "__module__", None))
+    return any(isinstance(m, str) and m.startswith(("ipykernel.", "IPython.", "zmq.", "tornado.")) for m in made_by)
 
 
 def _own_prefixes() -> tuple[str, ...]:
