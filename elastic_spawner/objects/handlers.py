@@ -19,7 +19,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import arrays
-from .kinds import ENUM_NOISE, has_default_reduce, importable, raw_state, slot_names, traceback_entries
+from .kinds import ENUM_NOISE, MAIN, has_default_reduce, importable, raw_state, slot_names, traceback_entries
 from .live import is_outward, live_state
 from .sets import sets
 
@@ -372,9 +372,12 @@ def reduced_instances(walker: Walker, members: list[Any]) -> None:
             walker.keep_parts(reduced)
         if isinstance(m, BaseException):
             exceptions(walker, [m])
-        if isinstance(reduced, str):  # kept by name, and so nobody's own
+        if isinstance(reduced, str):
             walker.hash.text_of(reduced)
-            walker.transient.add(id(m))
+            if getattr(m, "__module__", None) != MAIN:
+                walker.transient.add(id(m))  # kept by name, and so nobody's own
+            else:  # a type variable or new type of the session
+                walker.push(walker.keep([getattr(m, n, None) for n in ("__supertype__", "__bound__", "__constraints__")]))
             continue
         function, args, *rest = reduced
         state, items, pairs = (*rest, None, None, None)[:3]
