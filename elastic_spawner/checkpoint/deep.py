@@ -29,9 +29,10 @@ def dump(stream: Any, values: Any, reductions: Callable[[Any], Any], aside: Call
 
 
 def _in_python(stream: Any, values: Any, reductions: Callable[[Any], Any], aside: Callable[[Any], bool]) -> None:
-    pickler = pickle._Pickler(stream, 5, buffer_callback=aside)  # type: ignore[attr-defined]
+    python_pickler: Any = vars(pickle)["_Pickler"]  # the one in Python, which the C one hides
+    pickler = python_pickler(stream, 5, buffer_callback=aside)
     pickler.reducer_override = reductions
-    base = pickle._Pickler.save_reduce  # type: ignore[attr-defined]
+    base = python_pickler.save_reduce
 
     def save_reduce(
         func: Any, args: Any, state: Any = None, items: Any = None, pairs: Any = None, setter: Any = None, *, obj: Any = None

@@ -131,7 +131,7 @@ def type_variable(
 
 def new_type(name: str, supertype: Any, module_name: str) -> Any:
     """typing.NewType."""
-    made = typing.NewType(name, supertype)
+    made = typing.NewType(name, supertype)  # type: ignore[misc]
     made.__module__ = module_name
     return made
 
