@@ -98,6 +98,6 @@ def test_our_calls_are_no_activity_of_the_user(shared: JupyterServer) -> None:
 
 def test_kernels_do_not_inherit_the_secret(shared: JupyterServer) -> None:
     kernel_id = shared.open_notebook("inherit.ipynb")["kernel"]["id"]
-    code = "import os; [name for name in os.environ if 'ELASTIC' in name or 'agent' in os.environ[name]]"
+    code = "import os; [n for n, v in os.environ.items() if 'ELASTIC_SPAWNER' in n or 'elastic_spawner/agent' in v]"
     assert shared.run(kernel_id, code).value == "[]"
     assert shared.run(kernel_id, f"'{SECRET.hex()}' in str(dict(os.environ))").value == "False"
