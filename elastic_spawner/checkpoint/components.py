@@ -17,7 +17,6 @@ from .reduce_live import Unsavable
 
 PROBED = 4 << 20
 """Components up to this size in bytes are serialised before planning; larger ones when the plan wants them stored."""
-_RISKS = 200
 
 
 @dataclass
@@ -87,8 +86,10 @@ class Serialiser:
                 found.refused[names[0]] = reason
             else:
                 again += self._split(names, found)
-        verdicts = trial.try_loading([p for _, _, p in dumped], self.namespace)
-        for (names, rung, payload), verdict in zip(dumped, verdicts):
+        risky = [payload for names, _, payload in dumped if self._is_risky(names, payload)]
+        verdicts = dict(zip(map(id, risky), trial.try_loading(risky, self.namespace)))
+        for names, rung, payload in dumped:
+            verdict = verdicts.get(id(payload))
             component = Component(names, payload)
             problem = self._judge(component, verdict)
             if problem is None:
@@ -100,6 +101,14 @@ class Serialiser:
             else:
                 again += self._split(names, found, tried=True)
         return again
+
+    def _is_risky(self, names: tuple[str, ...], payload: pickling.Payload) -> bool:
+        """Whether to try loading it: a large one only when something in it is out of the ordinary."""
+        return (
+            payload.bytes <= PROBED
+            or payload.codec != "pickle"
+            or any(self.walks[n].opaque or self.walks[n].custom for n in names)
+        )
 
     def _dump(self, names: tuple[str, ...], rung: int) -> tuple[pickling.Payload | None, int, str]:
         reason = ""

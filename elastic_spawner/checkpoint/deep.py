@@ -1,8 +1,8 @@
 """Pickling what is nested more deeply than the interpreter's stack allows.
 
-Loading needs no stack: a pickle stream is a program for a machine with a stack of its own. Only writing one recurses. From
-Python 3.12 on C code may recurse some thousand levels and no setting changes that, but calls from Python to Python take no
-C stack: there the pickler written in Python does it. Before, the one in C does, in a thread with a large stack.
+Loading needs no stack: a pickle stream is a program for a machine with a stack of its own. Only writing one recurses.
+From Python 3.12 on C code may recurse some thousand levels and no setting changes that, but calls from Python to Python
+take no C stack: there the pickler written in Python does it. Before, the one in C does, in a thread with a large stack.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PER_LEVEL = 2048
 
 
 def dump(stream: Any, values: Any, reductions: Callable[[Any], Any], aside: Callable[[Any], bool]) -> None:
-    """Pickle ``values`` with protocol 5. Raises RecursionError when it is too deep even so, or what the objects raise."""
+    """Pickle ``values`` with protocol 5. Raises RecursionError when even so it is too deep, or what they raise."""
     if sys.version_info >= (3, 12):
         _with_limit(LEVELS, _in_python, stream, values, reductions, aside)
     else:
@@ -35,7 +35,14 @@ def _in_python(stream: Any, values: Any, reductions: Callable[[Any], Any], aside
     base = python_pickler.save_reduce
 
     def save_reduce(
-        func: Any, args: Any, state: Any = None, items: Any = None, pairs: Any = None, setter: Any = None, *, obj: Any = None
+        func: Any,
+        args: Any,
+        state: Any = None,
+        items: Any = None,
+        pairs: Any = None,
+        setter: Any = None,
+        *,
+        obj: Any = None,
     ) -> None:
         base(pickler, func, args, state, items, pairs, setter, obj=obj)
 

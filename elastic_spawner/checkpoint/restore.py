@@ -106,7 +106,7 @@ class Restorer:
                 self.report.notes.append(f"{name} could not be imported ({type(e).__name__}: {e}).")
 
     def _load_components(self) -> None:
-        """Load in the order in which the session came to be: what runs while loading finds the globals that it names."""
+        """Load in the order in which the session came to be: what runs while loading finds its globals."""
         for component in sorted(self.manifest["components"], key=self._age):
             names = component["names"]
             try:
