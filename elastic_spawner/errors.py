@@ -1,6 +1,6 @@
 """The exceptions that elastic_spawner raises, in one tree.
 
-Foreign exceptions (the operating system's, boto3's, Kubernetes') are turned into these at one place each, so that callers
+Foreign exceptions (the operating system's, boto3's, Kubernetes') are turned into these at one place each, so callers
 need to know only this module. Every message says what to do.
 """
 
@@ -77,7 +77,9 @@ class WouldLose(SaveError):
     def __init__(self, lost: Sequence[Mapping[str, object]]) -> None:
         shown = "; ".join(f"{v['name']} ({v['type']}): {v['reason']}" for v in lost[:5])
         more = f"; and {len(lost) - 5} more" if len(lost) > 5 else ""
-        super().__init__(f"a move would lose {len(lost)} of the variables: {shown}{more}. Delete them, or accept the loss")
+        super().__init__(
+            f"a move would lose {len(lost)} of the variables: {shown}{more}. Delete them, or accept the loss"
+        )
         self.lost = list(lost)
 
 

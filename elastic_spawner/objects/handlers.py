@@ -377,7 +377,9 @@ def reduced_instances(walker: Walker, members: list[Any]) -> None:
             if getattr(m, "__module__", None) != MAIN:
                 walker.transient.add(id(m))  # kept by name, and so nobody's own
             else:  # a type variable or new type of the session
-                walker.push(walker.keep([getattr(m, n, None) for n in ("__supertype__", "__bound__", "__constraints__")]))
+                walker.push(
+                    walker.keep([getattr(m, n, None) for n in ("__supertype__", "__bound__", "__constraints__")])
+                )
             continue
         function, args, *rest = reduced
         state, items, pairs = (*rest, None, None, None)[:3]
