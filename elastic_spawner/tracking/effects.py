@@ -66,7 +66,7 @@ class Effects:
         self.reads: dict[str, None] = {}
         self._recording = False
         self._threads: set[threading.Thread] = set()
-        self._own = _own_prefixes()
+        self._system, self._caches = _own_folders()
         self._hook: Callable[[str, tuple[Any, ...]], None] | None = None
 
     def install(self) -> None:
@@ -114,12 +114,12 @@ class Effects:
             self._note_open(*args)
         elif event == "sqlite3.connect":
             path = os.fspath(args[0]) if not isinstance(args[0], str) else args[0]
-            if path not in (":memory:", b":memory:", "") and not self._is_own(path):
+            if path not in (":memory:", b":memory:", "") and not self._is_own(path, writing=True):
                 self.acts.setdefault(f"opened the database {_show(path)}", None)
         elif event == "mmap.__new__":
             if args and args[0] not in (-1, 0):
                 self.reads.setdefault("", None)
-        elif event.startswith("os.") and args and isinstance(args[0], (str, bytes)) and self._is_own(args[0]):
+        elif event.startswith("os.") and args and isinstance(args[0], (str, bytes)) and self._is_own(args[0], True):
             return
         elif event.startswith("_thread.") and args and _is_kernels(getattr(args[0], "__self__", None)):
             return
@@ -138,7 +138,7 @@ class Effects:
         )
         if isinstance(mode, str) and any(c in mode for c in "wax+"):
             writes = True
-        if self._is_own(path):
+        if self._is_own(path, writes):
             return
         if writes:
             self.acts.setdefault(f"wrote the file {_show(path)}", None)
@@ -147,10 +147,12 @@ class Effects:
         else:
             self.reads.setdefault("", None)  # too many to remember: unknown
 
-    def _is_own(self, path: Any) -> bool:
-        """Whether the path is the interpreter's, a library's or a cache's own business."""
+    def _is_own(self, path: Any, writing: bool) -> bool:
+        """Whether the path is a cache's own business; when it is only read, also the interpreter's or the system's."""
         name = os.fsdecode(path)
-        return name.startswith(self._own) or "__pycache__" in name or name.endswith((".pyc", ".so", "history.sqlite"))
+        if "__pycache__" in name or name.endswith((".pyc", ".so", "history.sqlite")):
+            return True
+        return name.startswith(self._caches) or not writing and name.startswith(self._system)
 
 
 _PROBE = "_get_default_tempdir"
@@ -171,22 +173,20 @@ def _is_kernels(thread: Any) -> bool:
     return any(isinstance(m, str) and m.startswith(("ipykernel.", "IPython.", "zmq.", "tornado.")) for m in made_by)
 
 
-def _own_prefixes() -> tuple[str, ...]:
-    paths = set(sysconfig.get_paths().values()) | {
-        sys.prefix,
-        sys.base_prefix,
-        "/proc/",
-        "/sys/",
-        "/dev/",
-        "/etc/",
-        "/usr/",
-    }
+def _own_folders() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Folders of the interpreter, its libraries and the system; and those of caches and devices."""
+    system = {*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, "/etc", "/usr"}
     home = os.path.expanduser("~")
-    paths |= {os.path.join(home, ".cache"), os.path.join(home, ".ipython"), os.path.join(home, ".config")}
+    caches = {os.path.join(home, name) for name in (".cache", ".ipython", ".config")} | {"/proc", "/sys", "/dev"}
     for variable in ("XDG_CACHE_HOME", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_RUNTIME_DIR", "NUMBA_CACHE_DIR"):
         if os.environ.get(variable):
-            paths.add(os.environ[variable])
-    return tuple(p for p in paths if p and p != "/" and os.path.isabs(p) and p != home)
+            caches.add(os.environ[variable])
+
+    def prefixes(folders: set[str]) -> tuple[str, ...]:
+        found = {f.rstrip("/") for f in folders if f and os.path.isabs(f)}
+        return tuple(f + "/" for f in found - {"", home.rstrip("/")})
+
+    return prefixes(system), prefixes(caches)
 
 
 def _is_local(args: tuple[Any, ...]) -> bool:

@@ -49,7 +49,7 @@ def _set_torch_random(state: Any) -> None:
 
 
 def _environment() -> Any:
-    return dict(os.environ)
+    return dict(sorted(os.environ.items()))
 
 
 def _set_environment(values: Any) -> None:
@@ -189,21 +189,28 @@ def _set_logging(values: Any) -> None:
         logger = logging.getLogger(name)
         logger.setLevel(own)
         logger.propagate, logger.disabled = propagate, off
+    for name, known in list(logging.root.manager.loggerDict.items()):
+        if isinstance(known, logging.Logger) and name not in loggers:
+            known.setLevel(logging.NOTSET)
+            known.propagate, known.disabled = True, False
+    for handler in list(logging.root.handlers):
+        if _handler(handler) not in (None, *handlers):
+            logging.root.removeHandler(handler)
     present = [_handler(h) for h in logging.root.handlers]
     for described in handlers:
         if described in present:
             continue
         kind, path, encoding, own, layout = described
         # append: what the file holds already is the user's
-        handler = (
+        added = (
             logging.FileHandler(path, "a", encoding, delay=True)
             if kind == "file"
             else logging.StreamHandler(getattr(sys, kind))
         )
-        handler.setLevel(own)
+        added.setLevel(own)
         if layout is not None:
-            handler.setFormatter(logging.Formatter(*layout))
-        logging.root.addHandler(handler)
+            added.setFormatter(logging.Formatter(*layout))
+        logging.root.addHandler(added)
 
 
 def _pandas() -> Any:
@@ -230,6 +237,8 @@ def _pandas() -> Any:
 def _set_pandas(values: Any) -> None:
     import pandas
 
+    for key in _pandas().keys() - values.keys():
+        pandas.reset_option(key)
     for key, value in values.items():
         pandas.set_option(key, value)
 
@@ -272,6 +281,8 @@ def _matplotlib() -> Any:
 def _set_matplotlib(values: Any) -> None:
     import matplotlib
 
+    for key in _matplotlib().keys() - values.keys():
+        matplotlib.rcParams[key] = matplotlib.rcParamsDefault[key]
     for key, value in values.items():
         if key in matplotlib.rcParams:
             matplotlib.rcParams[key] = value
