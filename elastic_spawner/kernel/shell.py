@@ -19,6 +19,7 @@ from ..tracking.tracker import file_digest
 _AUTOMATIC = re.compile(r"^(_|__|___|_i|_ii|_iii|_ih|_oh|_dh|_i\d+|_\d+|_exit_code|__\w+__)$")
 _SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 _MISSING = object()
+_PLAIN = (int, float, str, bool, type(None))
 
 
 class ShellStage:
@@ -147,11 +148,11 @@ class ShellStage:
             for function in functions
             if id(function) in names
         ]
+        # an output that is neither a plain value nor held by a variable is left out: better none than another one
         outputs = {
-            str(n): (None, value)
-            if type(value) in (int, float, str, bool, type(None))
-            else (names.get(id(value)), None)
+            str(n): (names.get(id(value)), None if id(value) in names else value)
             for n, value in self.namespace.get("_oh", {}).items()
+            if id(value) in names or (type(value) in _PLAIN and not _is_long(value))
         }
         return {
             "execution_count": shell.execution_count,
@@ -159,7 +160,7 @@ class ShellStage:
             "inputs_raw": list(shell.history_manager.input_hist_raw),
             "magics": magics,
             "callbacks": callbacks,
-            "outputs": {n: o for n, o in outputs.items() if o[0] is not None or not _is_long(o[1])},
+            "outputs": outputs,
         }
 
     def set_extras(self, extras: dict[str, Any]) -> None:

@@ -1,0 +1,264 @@
+# ruff: noqa: E501 - the cells are written as a user writes them
+"""Runs a session of `cases` in a real kernel: cells, save, SIGKILL, new process, restore, probes."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from jupyter_client import BlockingKernelClient
+from jupyter_client.connect import write_connection_file
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = os.environ.get("ELASTIC_TEST_PYTHON", sys.executable)
+"""The interpreter of the kernels: it needs ipykernel, and for each case the libraries that it names."""
+PATIENCE = 120.0
+
+
+class KernelDied(Exception):
+    """The kernel process ended, or does not answer."""
+
+
+class Kernel:
+    """One kernel process, and a client connected to it."""
+
+    def __init__(self, folder: Path, tag: str, python: str = PYTHON) -> None:
+        self.connection = str(folder / f"kernel-{tag}.json")
+        hidden = ("JPY_", "JUPYTER", "MPLBACKEND", "ELASTIC_")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
+        home = folder / "home"
+        environment |= {"HOME": str(home), "IPYTHONDIR": str(home / ".ipython"), "PYTHONPATH": str(ROOT)}
+        for _attempt in range(3):  # another kernel may have taken one of its ports meanwhile
+            write_connection_file(self.connection)
+            with open(folder / f"kernel-{tag}.log", "ab") as log:
+                self.process = subprocess.Popen(
+                    [python, "-m", "ipykernel_launcher", "-f", self.connection],
+                    cwd=folder / "cwd",
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            self.client = BlockingKernelClient(connection_file=self.connection)
+            self.client.load_connection_file()
+            self.client.start_channels()
+            if self._answers():
+                return
+            self.kill()
+            os.unlink(self.connection)
+        raise KernelDied("no kernel starts: see its log")
+
+    def _answers(self) -> bool:
+        """Wait until the kernel has answered on both channels; False when it has ended or takes too long."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and self.process.poll() is None:
+            self.client.kernel_info()
+            try:
+                self.client.get_shell_msg(timeout=2)
+                self.client.get_iopub_msg(timeout=1)
+                return True
+            except Empty:
+                continue
+        return False
+
+    def execute(
+        self, code: str, silent: bool = False, answer: str | None = None, interrupt: bool = False, **expressions: str
+    ) -> dict[str, Any]:
+        """Run code; returns the reply with its output under ``out``. Raises KernelDied."""
+        out: list[str] = []
+
+        def collect(message: Any) -> None:
+            content = message["content"]
+            out.append(content.get("text") or "\n".join(content.get("traceback", ())))
+
+        timer = threading.Timer(2.0, os.kill, (self.process.pid, signal.SIGINT))
+        if interrupt:
+            timer.start()
+        try:
+            reply = self.client.execute_interactive(
+                code,
+                silent=silent,
+                store_history=not silent,
+                user_expressions=expressions,
+                allow_stdin=True,
+                stop_on_error=False,
+                timeout=PATIENCE,
+                output_hook=collect,
+                stdin_hook=lambda _message: self.client.input("nobody is here" if answer is None else answer),
+            )
+        except (TimeoutError, Empty) as e:
+            raise KernelDied(f"no answer to {code[:60]!r} (exit status {self.process.poll()})") from e
+        finally:
+            timer.cancel()
+        return {**reply["content"], "out": "".join(out)}
+
+    def value(self, expression: str) -> str:
+        """repr of the expression's value, or ``ERROR ...``."""
+        found = self.execute("", silent=True, it=expression)["user_expressions"]["it"]
+        return found["data"]["text/plain"] if found["status"] == "ok" else f"ERROR {found['ename']}: {found['evalue']}"
+
+    def magic(self, line: str) -> str:
+        """Run ``%elastic line``; returns what it printed, or raises RuntimeError with what it said."""
+        reply = self.execute(f"get_ipython().run_line_magic('elastic', {line!r})", silent=True)
+        if reply["status"] != "ok":
+            raise RuntimeError(f"{reply['ename']}: {reply['evalue']}")
+        return str(reply["out"])
+
+    def kill(self) -> None:
+        """SIGKILL for the process and all that it started."""
+        self.client.stop_channels()
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+@dataclass
+class Outcome:
+    """What became of a case: ``pass``, ``reported`` (lost, and said so), or one of the ways to fail."""
+
+    verdict: str = "pass"
+    probes: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
+    detail: str = ""
+
+
+def run(case: Any, folder: Path, control: bool = False) -> Outcome:
+    """Run one case; ``folder`` is empty and its own. ``control``: nothing is saved, the probes are asked right away."""
+    for name in ("cwd", "home", "store"):
+        (folder / name).mkdir()
+    outcome = Outcome()
+    kernels: list[Kernel] = []
+    try:
+        _run(case, folder, outcome, kernels, control)
+    except KernelDied as e:
+        outcome.verdict, outcome.detail = "crash", str(e)
+    finally:
+        for kernel in kernels:
+            kernel.kill()
+    return outcome
+
+
+def _run(case: Any, folder: Path, outcome: Outcome, kernels: list[Kernel], control: bool) -> None:
+    url = (folder / "store").as_uri()
+    first = Kernel(folder, "a")
+    kernels.append(first)
+    first.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
+    for index in case.schedule():
+        reply = first.execute(case.cells[index], answer=case.stdin, interrupt=index in case.interrupt)
+        if (reply["status"] == "error") != (index in case.raises or index in case.interrupt):
+            outcome.verdict, outcome.detail = "broken_cells", f"cell {index}: {reply['out'][-1500:] or reply['status']}"
+            return
+    captured = {name: first.value(expression) for name, expression in case.capture.items()}
+    if control:
+        _probe(case, first, captured, outcome)
+        return
+    try:
+        outcome.detail = first.magic(f"checkpoint {url}")
+    except RuntimeError as e:
+        outcome.verdict, outcome.detail = "ckpt_error", str(e)
+        return
+    first.kill()
+    if case.meanwhile:
+        subprocess.run([PYTHON, "-c", case.meanwhile], cwd=folder / "cwd", check=True)
+    second = Kernel(folder, "b")
+    kernels.append(second)
+    second.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
+    try:
+        second.magic(f"restore {url}")
+    except RuntimeError as e:
+        outcome.verdict, outcome.detail = "restore_error", str(e)
+        return
+    # before the probes: what they do to the json module is theirs
+    report = second.value("__import__('json').dumps(__import__('elastic_spawner').last_restore().to_dict())")
+    outcome.report = json.loads(ast.literal_eval(report))
+    variables = outcome.report["variables"]
+    outcome.lost = {n: v["reason"] for n, v in variables.items() if v["status"] == "lost"}
+    _probe(case, second, captured, outcome)
+
+
+def _probe(case: Any, kernel: Kernel, captured: dict[str, str], outcome: Outcome) -> None:
+    for probe in case.probes:
+        for name, value in captured.items():
+            probe = probe.replace(f"${name}$", value)
+        outcome.probes.append(kernel.value(f"True if ({probe}) else False"))
+    bad = [p for p in outcome.probes if p != "True"]
+    if bad:
+        silent = "missing" if all(p.startswith("ERROR NameError") for p in bad) else "wrong"
+        outcome.verdict = "reported" if outcome.lost else silent
+
+
+def absent(needs: tuple[str, ...]) -> list[str]:
+    """Which of these modules the kernels' interpreter lacks."""
+    for name in needs:
+        if name not in _known:
+            code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({name!r}) is None)"
+            _known[name] = subprocess.run([PYTHON, "-c", code], check=False).returncode == 0
+    return [n for n in needs if not _known[n]]
+
+
+_known: dict[str, bool] = {}
+
+
+def main() -> int:
+    """Run cases by hand: ``python -m tests.kernel.runner [PART OF ID ...] [-j N] [-v]``."""
+    from .cases import load
+
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("only", nargs="*")
+    parser.add_argument("-j", type=int, default=1)
+    parser.add_argument("--control", action="store_true", help="save nothing: whether the probes are true at all")
+    parser.add_argument("-v", action="store_true", help="also show what was loaded")
+    options = parser.parse_args()
+    chosen = [c for c in load() if not options.only or any(o in c.id for o in options.only)]
+
+    def one(case: Any) -> tuple[Any, Outcome]:
+        missing = absent(case.needs)
+        if missing:
+            return case, Outcome("absent", detail=", ".join(missing))
+        folder = Path(tempfile.mkdtemp(prefix=f"elastic-{case.id}-"))
+        try:
+            return case, run(case, folder, options.control)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    counts: dict[str, int] = {}
+    with ThreadPoolExecutor(options.j) as pool:
+        for case, outcome in pool.map(one, chosen):
+            counts[outcome.verdict] = counts.get(outcome.verdict, 0) + 1
+            print(f"{outcome.verdict:13} {case.id}", flush=True)
+            if outcome.verdict != "pass" or options.v or set(outcome.lost) - set(case.may_lose):
+                for probe, found in zip(case.probes, outcome.probes):
+                    if found != "True" or options.v:
+                        print(f"    {found}: {probe}")
+                for name, v in outcome.report.get("variables", {}).items():
+                    if v["status"] != "loaded" or options.v:
+                        print(f"    {name} {v['status']} (In [{v['cell']}]): {v['reason']}")
+                print(
+                    "   ",
+                    outcome.detail[:1500] if not outcome.report else [outcome.report[k] for k in ("rerun", "notes")],
+                    flush=True,
+                )
+    print(counts)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
