@@ -43,6 +43,8 @@ class Accesses:
     unseeded: set[str] = field(default_factory=set)
     """Random generators that are made without a seed."""
     awaits: bool = False
+    escapes: bool = False
+    """Code was met whose reads cannot be known."""
 
     def add(self, other: Accesses) -> None:
         """Unite with ``other``."""
@@ -54,6 +56,7 @@ class Accesses:
         self.builds_sets |= other.builds_sets
         self.unseeded |= other.unseeded
         self.awaits |= other.awaits
+        self.escapes |= other.escapes
 
 
 _cache: dict[types.CodeType, Accesses] = {}

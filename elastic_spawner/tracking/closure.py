@@ -37,16 +37,20 @@ def reachable_accesses(
     while True:
         while pending and budget > 0:
             value = pending.pop()
-            if type(value) in ATOMIC or id(value) in seen or isinstance(value, types.ModuleType):
+            cls = type(value)
+            if cls in ATOMIC or id(value) in seen or issubclass(cls, types.ModuleType):
                 continue
             seen.add(id(value))
             budget -= 1
             keep.append(value)
-            if type(value) in _SIZED and len(value) > _ELEMENTS:
+            if cls in _SIZED and len(value) > _ELEMENTS:
                 if id(value) in searched:
                     continue
                 searched.add(id(value))
-            pending += _inside(value, namespace, found)
+            try:
+                pending += _inside(value, namespace, found)
+            except Exception:
+                found.escapes = True  # its class raises when it is looked at: what it runs cannot be known
         new = found.reads - names_done
         names_done |= new
         pending = [namespace[n] for n in new if n in namespace]
@@ -55,19 +59,22 @@ def reachable_accesses(
 
 
 def _inside(value: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]:
-    """Objects reachable from ``value`` that may carry code; code met is added to ``found``."""
+    """Objects reachable from ``value`` that may carry code; code met is added to ``found``.
+
+    Types are asked for by type(): isinstance() would run the user's ``__class__`` property or ``__getattribute__``.
+    """
     cls = type(value)
     if cls is types.FunctionType:
         return _function(value, namespace, found)
     if cls is types.MethodType:
         return [value.__func__, value.__self__]
-    if isinstance(value, functools.partial):
+    if issubclass(cls, functools.partial):
         return [value.func, *value.args, *value.keywords.values()]
-    if isinstance(value, type):
+    if issubclass(cls, type):
         return _class(value)
-    if isinstance(value, (staticmethod, classmethod)):
+    if issubclass(cls, (staticmethod, classmethod)):
         return [value.__func__]
-    if isinstance(value, property):
+    if issubclass(cls, property):
         return [f for f in (value.fget, value.fset, value.fdel) if f is not None]
     if cls is types.CellType:
         try:
@@ -80,12 +87,12 @@ def _inside(value: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]
         return [] if value is namespace or "__builtins__" in value else _some(value.values())
     if cls in _CONTAINERS:
         return _some(value)
-    wrapped = [getattr(value, "__wrapped__", None)] if isinstance(value, functools._lru_cache_wrapper) else []
+    wrapped = [getattr(value, "__wrapped__", None)] if issubclass(cls, functools._lru_cache_wrapper) else []
     inside = [cls] if is_user_class(cls) else wrapped
-    if isinstance(value, dict):
+    if issubclass(cls, dict):
         inside += _some(dict.values(value))
-    elif isinstance(value, (list, tuple)):
-        base: Any = list if isinstance(value, list) else tuple
+    elif issubclass(cls, (list, tuple)):
+        base: Any = list if issubclass(cls, list) else tuple
         inside += _some(list(base.__iter__(value)))
     try:
         attributes = object.__getattribute__(value, "__dict__")

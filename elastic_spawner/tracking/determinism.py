@@ -43,11 +43,12 @@ def objections(accesses: Accesses, namespace: dict[str, Any]) -> list[str]:
     if accesses.attributes & _CLOCK_METHODS and _names_clock(accesses, namespace):
         found.append("read the clock")
     for name in accesses.reads | accesses.imports | accesses.writes:
-        value = namespace.get(name)
-        module = value.__name__ if isinstance(value, types.ModuleType) else name if name in accesses.imports else None
+        value: Any = namespace.get(name)
+        cls = type(value)  # isinstance() would run the user's own __class__ or __getattribute__
+        module = value.__name__ if issubclass(cls, types.ModuleType) else name if name in accesses.imports else None
         used = _CLOCKS.get(module or "", frozenset()) & accesses.attributes
         found += [f"used {module}.{attribute}()" for attribute in sorted(used)]
-        if isinstance(value, (types.BuiltinFunctionType, types.FunctionType)):
+        if cls is types.BuiltinFunctionType or cls is types.FunctionType:
             called = _SINGLE.get(f"{value.__module__}.{value.__name__}")
             if called is not None:
                 found.append(f"used {called}")
@@ -63,10 +64,11 @@ def _names_clock(accesses: Accesses, namespace: dict[str, Any]) -> bool:
     ):
         return True
     for name in accesses.reads:
-        value = namespace.get(name)
-        if isinstance(value, type) and value.__module__ in ("datetime", "pandas"):
+        value: Any = namespace.get(name)
+        cls = type(value)
+        if issubclass(cls, type) and type.__getattribute__(value, "__module__") in ("datetime", "pandas"):
             return True
-        if isinstance(value, types.ModuleType) and value.__name__ in ("datetime", "pandas"):
+        if issubclass(cls, types.ModuleType) and value.__name__ in ("datetime", "pandas"):
             return True
     return False
 

@@ -152,7 +152,15 @@ class Effects:
         name = os.fsdecode(path)
         if "__pycache__" in name or name.endswith((".pyc", ".so", "history.sqlite")):
             return True
-        return name.startswith(self._caches) or not writing and name.startswith(self._system)
+        if name.startswith(self._caches):
+            return True
+        return not writing and (name.startswith(self._system) or _is_cell(name))
+
+
+def _is_cell(path: str) -> bool:
+    """Whether the path is where ipykernel says that the source of a cell lies: tracebacks look for it there."""
+    compiler = sys.modules.get("ipykernel.compiler")
+    return compiler is not None and path.startswith(compiler.get_tmp_directory() + os.sep)
 
 
 _PROBE = "_get_default_tempdir"

@@ -7,6 +7,7 @@ not known is never taken as unchanged.
 
 from __future__ import annotations
 
+import builtins
 import os
 import time
 import types
@@ -107,7 +108,7 @@ class Tracker:
         cell.reads |= late
         reach.attributes |= cell.accesses.attributes
         self.submodules.update(name for name in reach.imports | cell.accesses.imports if "." in name)
-        if _ESCAPES & reach.reads and self._is_escape(reach.reads):
+        if self._is_escape(reach):
             cell.escapes = True
         cell.reasons += determinism.objections(reach, self.namespace)
         cell.doubts += determinism.doubts(reach)
@@ -142,10 +143,11 @@ class Tracker:
                 cell.escapes = True
             assigned |= statement.assigns - accesses.reads
         cell.accesses.reads.discard("get_ipython")
-        before = reachable_accesses(self._values(cell.reads), self.namespace, cell.accesses, cell.searched)
-        cell.reads |= before.reads - cell.accesses.reads
+        # functions read what was there before, though the cell's own code may read the same name after it assigned it
+        before = reachable_accesses(self._values(cell.reads), self.namespace, searched=cell.searched)
+        cell.reads |= before.reads
         cell.accesses.add(before)
-        if self._is_escape(cell.accesses.reads):
+        if self._is_escape(cell.accesses):
             cell.escapes = True
 
     def _magic(self, cell: _Cell, call: magics.MagicCall | None) -> None:
@@ -166,13 +168,10 @@ class Tracker:
             cell.escapes = True
             cell.doubts.append(f"ran %{call.name}")
 
-    def _is_escape(self, reads: Iterable[str]) -> bool:
-        import builtins
-
-        return any(
-            name in _ESCAPES
-            and self.namespace.get(name, getattr(builtins, name, None)) is getattr(builtins, name, None)
-            for name in reads
+    def _is_escape(self, accesses: Accesses) -> bool:
+        return accesses.escapes or any(
+            self.namespace.get(name, getattr(builtins, name, None)) is getattr(builtins, name, None)
+            for name in _ESCAPES & accesses.reads
         )
 
     def _values(self, names: Iterable[str]) -> list[Any]:
@@ -240,7 +239,7 @@ class Tracker:
                 deadline=deadline,
             )
             try:
-                state = NameState(id(value), walker.walk([value]), atomic=isinstance(value, types.ModuleType))
+                state = NameState(id(value), walker.walk([value]), atomic=issubclass(type(value), types.ModuleType))
             except OverBudget:
                 state = NameState(id(value), None)
             except Exception:
