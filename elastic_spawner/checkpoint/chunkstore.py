@@ -85,6 +85,7 @@ class ChunkStore:
         self._unflushed: set[str] = set()
         self._listing: dict[str, Entry] | None = None  # by key; remote stores only
         self._skew: float | None = None  # the store's clock minus ours
+        self._begun: tuple[float, float] | None = None  # wall and monotonic time of the first put since the commit
         self._background: list[Future[ChunkRef]] = []
         self._background_bytes = 0
         self._pool: ThreadPoolExecutor | None = None
@@ -99,6 +100,8 @@ class ChunkStore:
         Durable only after `flush`. Raises `StoreError`; then nothing that was not flushed before may be relied on.
         """
         started = time.perf_counter()
+        if self._begun is None:
+            self._begun = time.time(), time.monotonic()
         view = memoryview(data)
         if not view.nbytes:
             return []
@@ -195,6 +198,17 @@ class ChunkStore:
         with self._lock:
             self._current = {}
             self._listing = None
+            self._begun = None
+
+    def can_trust(self) -> bool:
+        """Whether what was put since the last commit is certain to be there still.
+
+        Not after a long time, nor when the clock was set meanwhile: to a collector our chunks may look old then.
+        """
+        if self._begun is None:
+            return True
+        wall, monotonic = time.time() - self._begun[0], time.monotonic() - self._begun[1]
+        return monotonic < REFRESH_S and abs(wall - monotonic) < REFRESH_S
 
     def _wait(self) -> None:
         with self._lock:
@@ -306,7 +320,7 @@ class ChunkStore:
             else:
                 into[:] = unpack(self.store.get(ref.key), ref)
         except StoreNotFound as error:
-            raise CorruptChunk(f"chunk {ref.hash[:12]} ({ref.size} bytes) is missing from {self.store.url}") from error
+            raise CorruptChunk(f"chunk {ref.hash[:12]} ({ref.size} bytes) is missing: {error}") from error
 
     def problem(self, ref: ChunkRef) -> str | None:
         """What is wrong with a chunk in the store; None where it is sound."""

@@ -129,10 +129,15 @@ class Repository:
             raise CheckpointError("this repository was opened without a key: a checkpoint cannot be signed")
         manifests.check_session(session)
         refs = list(references(manifest))
+        generation = 0
         try:
             while True:
-                generation, safe = self._newest(session)
-                generation += 1
+                newest, safe = self._newest(session)
+                # What took the last number may be nothing that a listing shows: go on to the next all the same.
+                generation = max(newest, generation) + 1
+                if not self._chunks.can_trust():
+                    self._chunks.flush()
+                    self._chunks.committed()
                 gone = self._chunks.missing(refs, safe)
                 if gone:
                     raise CorruptChunk(
@@ -256,13 +261,14 @@ class Repository:
             problems=tuple(self._chunks.problems(sorted(refs))),
         )
 
-    def gc(self, keep: int = 2, grace_s: float = 3600) -> GcReport:
+    def gc(self, keep: int = 2, grace_s: float = 3600, dry_run: bool = False) -> GcReport:
         """Delete generations beyond the newest `keep` sound ones of each session, and what nothing needs any more.
 
         Safe beside a writer that commits within `grace_s` seconds of its first `put`: younger chunks are left alone.
-        Raises `ValueError` for a keep below 1, `StoreError`.
+        A dry run deletes nothing and reports what it would have deleted. Raises `ValueError` for a keep below 1,
+        `StoreError`.
         """
-        return collect(self.store, keep, grace_s, self._is_good)
+        return collect(self.store, keep, grace_s, self._is_good, dry_run)
 
     def _is_good(self, session: str, generation: int, raw: bytes) -> bool:
         try:

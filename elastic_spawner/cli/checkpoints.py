@@ -213,12 +213,13 @@ def gc(options: argparse.Namespace) -> int:
     if not options.grace >= 0:
         raise bad_input("--grace is a number of seconds: 0 or more")
     with _opened(options) as opened:
-        report = opened.repository.gc(options.keep, options.grace)
+        report = opened.repository.gc(options.keep, options.grace, options.dry_run)
     if options.json:
         print_json({"store": options.store, "signature_checked": opened.signed, **report.to_dict()})
         return 0
+    verb = "would delete" if report.dry_run else "deleted"
     print(
-        f"deleted {report.generations_deleted} generations and {report.chunks_deleted} chunks "
+        f"{verb} {report.generations_deleted} generations and {report.chunks_deleted} chunks "
         f"({bytes_text(report.bytes_deleted)}); {report.chunks_kept} chunks are in use, and {report.chunks_waiting} "
         f"younger than {options.grace:g} s were left alone"
     )

@@ -102,6 +102,7 @@ def _gc(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="SECONDS",
         help="leave chunks alone that are younger, for a save under way may need them (default: %(default)g)",
     )
+    parser.add_argument("--dry-run", action="store_true", help="delete nothing, and say what would be deleted")
     parser.set_defaults(run=checkpoints.gc)
 
 

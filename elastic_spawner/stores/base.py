@@ -133,8 +133,8 @@ class Store(ABC):
     def recover(self) -> None:  # noqa: B027  a store may have nothing to do here
         """Undo what an `evict` that was killed half-way has left."""
 
-    def sweep(self, not_newer_than: float) -> int:
-        """Remove what killed writers have left (temporary files); returns how many."""
+    def sweep(self, not_newer_than: float, dry_run: bool = False) -> int:
+        """Remove what killed writers have left (temporary files); returns how many. A dry run only counts them."""
         return 0
 
     def now(self) -> float:

@@ -8,6 +8,10 @@ are old.
 `evict` first moves an object to `.trash`, looks at its age there, and puts it back when somebody touched it in the
 meantime. So a writer which reuses an object and a collector which deletes it cannot both believe they succeeded,
 without any lock.
+
+An object is a regular file in a real directory. Whatever else lies in the place of one (a symbolic link, a pipe, a
+device) is no object: it is neither followed, nor read, nor waited for, and the next put replaces it. The store's own
+directory may be a link.
 """
 
 from __future__ import annotations
@@ -43,6 +47,30 @@ def _cpus() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not Linux
         return os.cpu_count() or 1
+
+
+def _open_regular(path: str) -> io.FileIO:
+    """Open a regular file to read. Never follows a link at the end of the path, and never waits for a pipe."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise _not_an_object(path) from error
+        raise
+    if not stat_module.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise _not_an_object(path)
+    return io.FileIO(fd, "rb")
+
+
+def _not_an_object(path: str) -> StoreNotFound:
+    return StoreNotFound(f"{path} is no regular file: something else was put in its place, which is not read")
+
+
+def _refuse_link(directory: str) -> None:
+    """Nothing is written or deleted through a link that somebody put in the place of one of our directories."""
+    if os.path.islink(directory):
+        raise StoreURLError(f"{directory} is a symbolic link: the store does not use it; put a real directory there")
 
 
 class _Staged:
@@ -99,11 +127,11 @@ class DirectoryStore(Store):
     def stat(self, key: str) -> Entry | None:
         with os_errors(self.root, key):
             try:
-                status = os.stat(self._path(key))
+                status = os.lstat(self._path(key))
             except FileNotFoundError:
                 if not self._rescue(key):
                     return None
-                status = os.stat(self._path(key))
+                status = os.lstat(self._path(key))
             return Entry(key, status.st_size, status.st_mtime) if stat_module.S_ISREG(status.st_mode) else None
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
@@ -119,21 +147,22 @@ class DirectoryStore(Store):
             key = at + item.name
             if item.name.startswith("."):
                 continue
-            if item.is_dir():
+            if item.is_dir(follow_symlinks=False):
                 below = key + "/"
                 if below.startswith(prefix) or prefix.startswith(below):
                     yield from self._walk(item.path, below, prefix)
-            elif key.startswith(prefix):
+            elif key.startswith(prefix) and item.is_file(follow_symlinks=False):
                 with suppress(FileNotFoundError):  # deleted since the scan
-                    status = item.stat()
+                    status = item.stat(follow_symlinks=False)
                     yield Entry(key, status.st_size, status.st_mtime)
 
     def _open(self, key: str) -> io.FileIO:
+        path = self._path(key)
         try:
-            return io.FileIO(self._path(key), "rb")
+            return _open_regular(path)
         except FileNotFoundError:
             if self._rescue(key):
-                return io.FileIO(self._path(key), "rb")
+                return _open_regular(path)
             raise
 
     # -- writing
@@ -187,7 +216,7 @@ class DirectoryStore(Store):
         with os_errors(self.root, key):
             path = self._path(key)
             try:
-                os.utime(path)
+                os.utime(path, follow_symlinks=False)
             except FileNotFoundError:
                 return False
             self._mark(path)  # whoever renamed it there may not have made the name durable yet
@@ -204,10 +233,10 @@ class DirectoryStore(Store):
         with os_errors(self.root, key):
             self._make_directory(os.path.dirname(trashed))
             try:
-                if os.stat(path).st_mtime > not_newer_than:
+                if os.lstat(path).st_mtime > not_newer_than:
                     return False
                 os.rename(path, trashed)
-                if os.stat(trashed).st_mtime > not_newer_than:
+                if os.lstat(trashed).st_mtime > not_newer_than:
                     self._rescue(key)
                     return False
                 os.unlink(trashed)
@@ -217,17 +246,30 @@ class DirectoryStore(Store):
 
     def recover(self) -> None:
         with os_errors(self.root), suppress(FileNotFoundError):
-            for name in os.listdir(os.path.join(self.root, TRASH)):
-                self._rescue(name.replace("%", "/"))
+            trash = os.path.join(self.root, TRASH)
+            _refuse_link(trash)
+            for name in os.listdir(trash):
+                with suppress(StoreURLError):  # not named by us
+                    self._rescue(check_key(name.replace("%", "/")))
 
-    def sweep(self, not_newer_than: float) -> int:
+    def sweep(self, not_newer_than: float, dry_run: bool = False) -> int:
         removed = 0
         with os_errors(self.root), suppress(FileNotFoundError):
-            for item in os.scandir(os.path.join(self.root, TEMPORARY)):
-                with suppress(FileNotFoundError):
-                    if item.stat().st_mtime <= not_newer_than:
-                        os.unlink(item.path)
-                        removed += 1
+            # By descriptor and without following links: who can write to the store must not be able to have a
+            # collector with more rights empty another directory.
+            fd = os.open(
+                os.path.join(self.root, TEMPORARY), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            )
+            try:
+                for name in os.listdir(fd):
+                    with suppress(FileNotFoundError, IsADirectoryError):
+                        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                        if status.st_mtime <= not_newer_than and not stat_module.S_ISDIR(status.st_mode):
+                            if not dry_run:
+                                os.unlink(name, dir_fd=fd)
+                            removed += 1
+            finally:
+                os.close(fd)
         return removed
 
     def now(self) -> float:
@@ -257,6 +299,8 @@ class DirectoryStore(Store):
     def _make_directory(self, path: str) -> None:
         if path in self._made:
             return
+        if path != self.root:
+            _refuse_link(path)
         if not os.path.isdir(path):
             self._make_directory(os.path.dirname(path))
             with suppress(FileExistsError):
@@ -372,6 +416,7 @@ class DirectoryStore(Store):
         trashed, final = self._trash(key), self._path(key)
         if not os.path.exists(trashed):
             return os.path.exists(final)
+        _refuse_link(os.path.dirname(trashed))
         try:
             self._make_directory(os.path.dirname(final))
             with suppress(FileExistsError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -144,6 +145,27 @@ def test_manifest_with_a_chunk_that_is_not_there_is_not_committed(repository: Re
     with pytest.raises(CorruptChunk, match="put them again"):
         repository.commit("a", {"nested": [{"deep": [ref.to_json()]}]})
     assert [info.generation for info in repository.generations("a")] == [1]
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_clock_that_is_set_during_a_save(local: Repository, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    """To a collector the chunks of the save may look old, or everything young: the commit looks whether they are
+    there."""
+    refs = local.put(b"data")
+    local.store.flush()
+    make_old(local, hours * HOUR)  # what the chunks look like after the clock was set
+    with Repository(DirectoryStore(local.store.root), KEY) as other:  # type: ignore[attr-defined]
+        other.gc(keep=1, grace_s=HOUR)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + hours * HOUR)
+    if chunk_count(local):
+        local.commit("a", {"refs": refs})
+    else:
+        with pytest.raises(CorruptChunk, match="put them again"):
+            local.commit("a", {"refs": refs})
+        local.commit("a", {"refs": local.put(b"data")})
+    assert local.verify("a").ok
+    assert (hours > 0) == (local.stats.chunks_written == 2)
 
 
 def test_store_emptied_between_two_saves(local: Repository) -> None:

@@ -218,6 +218,20 @@ def test_gc_leaves_young_chunks_alone(run: Run, store: Path) -> None:
     assert "1 younger than 3600 s were left alone" in done.out
 
 
+def test_gc_dry_run_deletes_nothing_and_says_what_it_would(run: Run, store: Path) -> None:
+    for i in range(3):
+        commit(store, data=bytes([i]) * 5000)
+    (store / ".tmp" / "left").write_bytes(b"by a killed save")
+    before = snapshot(store)
+    told = run("gc", store, "--keep", 1, "--grace", 0, "--dry-run", "--json").json
+    assert "would delete 6 generations" in run("gc", store, "--keep", 1, "--grace", 0, "--dry-run").out
+    assert snapshot(store) == before
+    done = run("gc", store, "--keep", 1, "--grace", 0, "--json").json
+    assert (told.pop("dry_run"), done.pop("dry_run")) == (True, False)
+    assert told == done
+    assert done["temporary_deleted"] == 1
+
+
 def test_gc_with_another_server_s_key_deletes_nothing(run: Run, store: Path, tmp_path: Path) -> None:
     commit(store)
     (tmp_path / "other").write_text(os.urandom(32).hex())
