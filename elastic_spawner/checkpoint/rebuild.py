@@ -340,29 +340,6 @@ def match(pattern: Any, string: Any, start: int, endpos: int, pos: int, regs: tu
     raise ValueError(f"{pattern.pattern!r} does not match as it did")
 
 
-def sqlite(path: str, image: Any, isolation_level: Any, row_factory: Any, text_factory: Any) -> Any:
-    """A sqlite3 connection: to the same file, or to a database in memory with the same content.
-
-    Raises OSError when the file is gone: connecting would make an empty one.
-    """
-    import sqlite3
-
-    if path:
-        if not os.path.exists(path):
-            raise FileNotFoundError(f"the database {path} is gone")
-        made = sqlite3.connect(path)
-    else:
-        made = sqlite3.connect(":memory:")
-        if isinstance(image, str):
-            made.executescript(image)
-        elif image is not None:
-            made.deserialize(bytes(image))  # type: ignore[attr-defined]  # from 3.11; a dump is text before that
-    made.isolation_level = isolation_level
-    made.row_factory = row_factory
-    made.text_factory = text_factory
-    return made
-
-
 def logger(name: str) -> Any:
     """A logger by name."""
     return logging.getLogger(name)

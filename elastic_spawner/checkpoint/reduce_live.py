@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import SaveError
 from ..objects.kinds import has_default_reduce, is_user_class
 from ..objects.live import LockType, RLockType, file_state, rlock_count, sqlite_state
-from . import rebuild
+from . import rebuild, rebuild_live
 
 _FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
 _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
@@ -111,8 +111,11 @@ def _file(f: Any) -> Any:
 def _sqlite(conn: Any) -> Any:
     import sqlite3
 
+    if isinstance(conn, sqlite3.Cursor) and type(conn) is sqlite3.Cursor and conn.description is None:
+        if (conn.rowcount, conn.lastrowid, conn.arraysize) == (-1, None, 1) and conn.row_factory is None:
+            return sqlite3.Cursor, (conn.connection,)  # nothing was asked of it that is still to be seen
     if not isinstance(conn, sqlite3.Connection):
-        raise Unsavable("it is half-way through the result of a database query")
+        raise Unsavable("it is a cursor with the result of a database query")
     state = sqlite_state(conn)
     if state[0] == "closed":
         raise Unsavable("it is a closed database connection")
@@ -132,7 +135,7 @@ def _sqlite(conn: Any) -> Any:
     image: Any = None
     if not path:
         image = conn.serialize() if hasattr(conn, "serialize") else "\n".join(conn.iterdump())
-    return rebuild.sqlite, (path, image, conn.isolation_level, conn.row_factory, conn.text_factory)
+    return rebuild_live.sqlite, (path, image, conn.isolation_level, conn.row_factory, conn.text_factory, in_transaction)
 
 
 def _functions(conn: Any) -> set[str]:

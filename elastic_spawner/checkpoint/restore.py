@@ -19,7 +19,7 @@ from ..history import CellExecution, History, Rerun
 from ..objects.digest import ALGORITHM
 from ..objects.walk import Walker
 from ..planning import Cell, Problem, Variable, requirements
-from . import pickling
+from . import pickling, rebuild_live
 from .report import LOADED, LOST, RECOMPUTED, Fate, RestoreReport
 from .repository import ChunkRef, Repository
 
@@ -38,8 +38,11 @@ class Stage(Protocol):
     def set_hidden(self, kind: str, text: str) -> None:
         """Put one kind of hidden state back; raises what the library raises."""
 
+    def prepare(self, extras: dict[str, Any]) -> list[str]:
+        """Before anything is loaded; returns notes for the report."""
+
     def set_attribute(self, name: str, value: Any) -> None:
-        """Set ``module.attribute``."""
+        """Set ``module.attribute``, or a part of the shell."""
 
     def file_changed(self, file: Any) -> bool:
         """Whether a file that a cell read is another one now."""
@@ -71,6 +74,7 @@ class Restorer:
         for kind in FIRST_HIDDEN:
             self._set_hidden(kind, self.manifest["hidden"].get(kind))
         self._import_submodules()
+        self.report.notes += self.stage.prepare(self.manifest["extras"])
         self._load_components()
         loaded = time.perf_counter()
         self._recompute()
@@ -119,7 +123,10 @@ class Restorer:
                 )
                 self.problems.update(dict.fromkeys(names, reason))
                 continue
+            finally:
+                told, rebuild_live.notes[:] = list(rebuild_live.notes), []
             self.report.bytes += component["bytes"]
+            self.report.notes += [f"{', '.join(names)}: {text}." for text in told]
             unequal = {n: p for n in names if (p := self._difference(n, values.get(n))) is not None}
             if unequal:
                 # the others of the component share objects with what is wrong

@@ -80,7 +80,7 @@ class Prepared:
         """Why the name is lost, which cell made it, and what helps."""
         number = self.view.history.active.get(name)
         cell = self.view.history.cells.get(number) if number is not None else None
-        count = cell.execution_count if cell is not None else None
+        count = cell.execution_count if cell is not None else self.view.made_by.get(name)
         cure = f"run In [{count}] again" if count is not None else "make it again"
         return {"reason": self.plan.lost[name].describe(self._label), "cell": count, "cure": cure}
 
@@ -194,7 +194,7 @@ def _manifest(
             "type": type_name(value),
             "bytes": walk.bytes if walk is not None else 0,
             "fingerprint": "" if walk is None or walk.uncertain else digests.get(name, walk.digest),
-            "cell": cell.execution_count if cell is not None else None,
+            "cell": cell.execution_count if cell is not None else view.made_by.get(name),
             "reason": lost[name]["reason"] if where == "lost" else prepared._why(name) if where == "rerun" else "",
         }
     history = json.dumps(view.history.to_json(), separators=(",", ":")).encode()

@@ -30,3 +30,5 @@ class SessionView:
     """More of the session as plain JSON (input history, magics, ...)."""
     files_changed: Callable[[Any], bool] = lambda _file: False
     """Whether a file that a cell read is another one now."""
+    made_by: Mapping[str, int] = field(default_factory=dict)
+    """The ``n`` of the ``In [n]`` of values that are no variables, and so not in the history."""

@@ -12,6 +12,7 @@ from ..errors import WouldLose
 from ..history import History
 from ..tracking import hidden
 from ..tracking.tracker import Tracker
+from .parts import is_output, made_by
 from .shell import ShellStage, file_changed
 
 
@@ -108,8 +109,9 @@ class Session:
 
         tracker = self.tracker
         tracker.settle()
-        values = {n: self.stage.namespace[n] for n in self.stage.names()}
-        attributes = {n: v for n, v in self.stage.module_attributes().items() if n not in values}
+        histories = {*self.stage.histories("_ih"), *self.stage.histories("_oh")}
+        values = {n: self.stage.namespace[n] for n in self.stage.names() if n not in histories}
+        attributes = {**self.stage.module_attributes(), **self.stage.parts_of_shell()}
         for name, value in attributes.items():
             tracker.look(name, value, None)
         values.update(attributes)
@@ -128,6 +130,7 @@ class Session:
                 "attributes": sorted(attributes),
             },
             files_changed=file_changed,
+            made_by={n: number for n in attributes if (number := made_by(n)) is not None},
         )
 
     def prepare(self, deadline_s: float | None = None) -> Any:
@@ -154,7 +157,9 @@ class Session:
         with self.paused():
             repository = self.repository(url, key)
             prepared = self.prepare(deadline_s)
-            if not accept_loss and (lost := prepared.summary()["lost"]):
+            # an output that no variable holds is worth a word in the report, but no refusal
+            lost = [v for v in prepared.summary()["lost"] if not is_output(v["name"])]
+            if lost and not accept_loss:
                 raise WouldLose(lost)
             done = save(prepared, repository, session, self.costs, deadline_s)
         self.last_checkpoint = {**done, "url": url, "session": session, "time": time.time()}
@@ -168,7 +173,7 @@ class Session:
             repository = self.repository(url, key)
             restorer = Restorer(repository, find(repository, session, generation), self.stage)
             report = restorer.restore()
-            self.stage.set_extras(restorer.manifest["extras"])
+            report.notes += self.stage.set_extras(restorer.manifest["extras"])
             self.tracker.submodules.update(restorer.manifest["extras"]["submodules"])
             self._adopt(restorer.history)
         self.last_restore = report

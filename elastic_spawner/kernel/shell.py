@@ -15,11 +15,12 @@ from ..history import CellExecution, FileRead
 from ..objects.kinds import ATOMIC
 from ..tracking import hidden
 from ..tracking.tracker import file_digest
+from .parts import LAST, Parts, is_short
 
-_AUTOMATIC = re.compile(r"^(_|__|___|_i|_ii|_iii|_ih|_oh|_dh|_i\d+|_\d+|_exit_code|__\w+__)$")
+_AUTOMATIC = re.compile(r"^(_i|_ii|_iii|_ih|_oh|_dh|_i\d+|__(name|doc|package|loader|spec|builtins?|file)__)$")
+_OUTPUT = re.compile(r"^_\d+$")
 _SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 _MISSING = object()
-_PLAIN = (int, float, str, bool, type(None))
 
 
 class ShellStage:
@@ -28,6 +29,7 @@ class ShellStage:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.namespace: dict[str, Any] = shell.user_ns
+        self.parts = Parts(shell, _is_users_module)
 
     def names(self) -> list[str]:
         """The user's variables: what is not the shell's own."""
@@ -37,9 +39,15 @@ class ShellStage:
             for name, value in list(self.namespace.items())
             if isinstance(name, str)
             and not (name in _SHELL_NAMES and self._is_shells(name, value))
-            and not (name[:1] == "_" and _AUTOMATIC.match(name))
+            and not (name[:1] == "_" and (_AUTOMATIC.match(name) or self._is_output(name, value)))
             and hidden_names.get(name, _MISSING) is not value
         ]
+
+    def _is_output(self, name: str, value: Any) -> bool:
+        """Whether the name is bound by the display hook, and not by the user."""
+        if name in LAST:
+            return value is getattr(self.shell.displayhook, name, None)
+        return _OUTPUT.match(name) is not None and value is self.namespace.get("_oh", {}).get(int(name[1:]), _MISSING)
 
     def _is_shells(self, name: str, value: Any) -> bool:
         if name in ("In", "Out"):
@@ -69,8 +77,11 @@ class ShellStage:
         return found
 
     def set_attribute(self, name: str, value: Any) -> None:
-        """Set ``module.attribute``; raises ImportError when the module is gone."""
+        """Set a part of the shell or ``module.attribute``; raises ImportError when the module is gone."""
         import importlib
+
+        if self.parts.put(name, value):
+            return
 
         module, _, key = name.rpartition(".")
         setattr(importlib.import_module(module), key, value)
@@ -132,39 +143,52 @@ class ShellStage:
 
     # -- what the shell remembers
 
+    def parts_of_shell(self) -> dict[str, Any]:
+        """What the user changed in the shell and what it shows, by names that no variable has (see `parts`)."""
+        return self.parts.collect(self._held())
+
+    def _held(self) -> dict[int, str]:
+        """What variables hold, by id: not what is equal wherever it comes from."""
+        return {id(v): n for n in self.names() if type(v := self.namespace[n]) not in ATOMIC}
+
+    def prepare(self, extras: dict[str, Any]) -> list[str]:
+        """Before anything is loaded: the extensions that the user loaded. Returns notes on what failed."""
+        return self.parts.load_extensions(extras["extensions"], extras["autoreload"])
+
     def extras(self) -> dict[str, Any]:
-        """Input history, number of the next cell, registered magics and callbacks, outputs that are variables."""
-        shell = self.shell
-        names = {id(v): n for n, v in self.namespace.items() if n in set(self.names()) and type(v) not in ATOMIC}
-        magics = [
-            (kind, name, names[id(function)])
-            for kind, table in shell.magics_manager.magics.items()
-            for name, function in table.items()
-            if id(function) in names
-        ]
-        callbacks = [
-            (event, names[id(function)])
-            for event, functions in shell.events.callbacks.items()
-            for function in functions
-            if id(function) in names
-        ]
-        # an output that is neither a plain value nor held by a variable is left out: better none than another one
-        outputs = {
-            str(n): (names.get(id(value)), None if id(value) in names else value)
-            for n, value in self.namespace.get("_oh", {}).items()
-            if id(value) in names or (type(value) in _PLAIN and not _is_long(value))
+        """Input history, number of the next cell, outputs that are plain or variables', extensions, folders."""
+        shell, held = self.shell, self._held()
+        outputs = self.namespace.get("_oh", {})
+        known = {
+            str(n): (held.get(id(value)), None if id(value) in held else value)
+            for n, value in outputs.items()
+            if id(value) in held or is_short(value)
         }
+        last = {}
+        for name in LAST:
+            value = getattr(shell.displayhook, name, "")
+            number = next((n for n, v in outputs.items() if v is value and not is_short(v)), None)
+            last[name] = (number, value if number is None and is_short(value) else None)
         return {
             "execution_count": shell.execution_count,
             "inputs": list(shell.history_manager.input_hist_parsed),
             "inputs_raw": list(shell.history_manager.input_hist_raw),
-            "magics": magics,
-            "callbacks": callbacks,
-            "outputs": outputs,
+            "folders": [list(map(str, self.namespace.get("_dh", ()))), list(map(str, shell.dir_stack))],
+            "extensions": self.parts.extensions(),
+            "autoreload": self.parts.autoreload(),
+            "aliases": {n: "_ih" for n in self.histories("_ih")} | {n: "_oh" for n in self.histories("_oh")},
+            "outputs": known,
+            "last": last,
+            "logging_to": shell.logger.logfname if shell.logger.log_active else "",
         }
 
-    def set_extras(self, extras: dict[str, Any]) -> None:
-        """Give the shell back what it remembered. Runs after the variables are bound."""
+    def histories(self, name: str) -> list[str]:
+        """The user's own names of ``In`` (``_ih``) or ``Out`` (``_oh``)."""
+        history = self.namespace.get(name)
+        return [n for n in self.names() if self.namespace[n] is history] if history is not None else []
+
+    def set_extras(self, extras: dict[str, Any]) -> list[str]:
+        """Give the shell back what it remembered. Runs after the variables are bound; returns notes for the user."""
         shell, namespace = self.shell, self.namespace
         manager = shell.history_manager
         for mine, saved in (
@@ -172,22 +196,35 @@ class ShellStage:
             (manager.input_hist_raw, extras["inputs_raw"]),
         ):
             mine[: len(saved)] = saved
+        for n, source in enumerate(extras["inputs_raw"]):
+            if n and source:
+                namespace.setdefault(f"_i{n}", source)
         shell.execution_count = max(shell.execution_count, extras["execution_count"])
-        for kind, name, variable in extras["magics"]:
-            if variable in namespace:
-                shell.register_magic_function(namespace[variable], kind, name)
-        for event, variable in extras["callbacks"]:
-            if variable in namespace and namespace[variable] not in shell.events.callbacks.get(event, ()):
-                shell.events.register(event, namespace[variable])
+        for mine, saved in zip((namespace.get("_dh", []), shell.dir_stack), extras["folders"]):
+            mine[:] = saved
+        for name, history in extras["aliases"].items():
+            namespace[name] = namespace[history]
+        outputs = namespace["_oh"]
         for n, (variable, value) in extras["outputs"].items():
             if variable is None or variable in namespace:
-                namespace["_oh"][int(n)] = namespace["_" + n] = value if variable is None else namespace[variable]
-        for name, n in zip(("_", "__", "___"), sorted(map(int, namespace["_oh"]), reverse=True)):
-            namespace[name] = namespace["_oh"][n]
+                outputs[int(n)] = value if variable is None else namespace[variable]
+                namespace.setdefault("_" + n, outputs[int(n)])
+        self._set_last(extras["last"])
+        if extras["logging_to"]:
+            return [f"The session was logged to {extras['logging_to']}: run %logstart again to go on."]
+        return []
 
-
-def _is_long(value: Any) -> bool:
-    return isinstance(value, str) and len(value) > 10_000
+    def _set_last(self, last: dict[str, Any]) -> None:
+        """Bind ``_``, ``__``, ``___`` as the display hook has them, unless they are the user's own variables."""
+        hook, outputs = self.shell.displayhook, self.namespace["_oh"]
+        for name, (number, value) in last.items():
+            free = self.namespace.get(name, "") is getattr(hook, name)
+            if number is not None and number in outputs:
+                setattr(hook, name, outputs[number])
+            elif number is None and value is not None:
+                setattr(hook, name, value)
+            if free:
+                self.namespace[name] = getattr(hook, name)
 
 
 def file_changed(file: FileRead) -> bool:

@@ -267,6 +267,11 @@ def loggers(walker: Walker, members: list[Any]) -> None:
         walker.hash.text_of(o.name)
 
 
+def shells(walker: Walker, members: list[Any]) -> None:
+    """IPython's shell: there is one, and it is never taken apart."""
+    walker.transient.update(map(id, members))
+
+
 def _builtin_content(walker: Walker, cls: type, members: list[Any]) -> None:
     """What a subclass of a builtin type holds as that type."""
     if issubclass(cls, dict):
@@ -425,6 +430,11 @@ def _is_logger(cls: type) -> bool:
     return logging is not None and issubclass(cls, logging.Logger)
 
 
+def _is_shell(cls: type) -> bool:
+    ipython = sys.modules.get("IPython.core.interactiveshell")
+    return ipython is not None and issubclass(cls, ipython.InteractiveShell)
+
+
 def _is_sqlite(cls: type) -> bool:
     sqlite3 = sys.modules.get("sqlite3")
     return sqlite3 is not None and issubclass(cls, sqlite3.Connection)
@@ -485,6 +495,7 @@ BY_TEST: list[tuple[Callable[[type], bool], Handler]] = [
     (arrays.is_torch_tensor, arrays.torch_tensors),
     (_is(types.ModuleType), modules),
     (_is_logger, loggers),
+    (_is_shell, shells),
     (_is_sqlite, live_objects),
     (_is_mmap, buffers),
     (_is_pickle_buffer, pickle_buffers),

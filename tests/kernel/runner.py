@@ -202,7 +202,7 @@ def _probe(case: Any, kernel: Kernel, captured: dict[str, str], outcome: Outcome
     bad = [p for p in outcome.probes if p != "True"]
     if bad:
         silent = "missing" if all(p.startswith("ERROR NameError") for p in bad) else "wrong"
-        outcome.verdict = "reported" if outcome.lost else silent
+        outcome.verdict = "reported" if outcome.lost or outcome.report.get("notes") else silent
 
 
 def absent(needs: tuple[str, ...]) -> list[str]:

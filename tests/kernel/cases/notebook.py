@@ -249,7 +249,8 @@ case(
     [
         "a == 1 and b == 22 and hot.f() == 22",
         "plt.get_backend().lower().endswith('inline')",
-        "get_ipython().extension_manager.loaded >= {'autoreload'}",
+        "any('autoreload' in n for n in get_ipython().extension_manager.loaded)",
+        "get_ipython().magics_manager.registry['AutoreloadMagics']._reloader.enabled is True",
     ],
     needs="matplotlib matplotlib_inline",
 )
