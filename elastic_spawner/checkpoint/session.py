@@ -24,6 +24,10 @@ class SessionView:
     groups: list[set[str]]
     """The names of ``values`` by what shares objects or memory."""
     neighbours: Callable[[str], set[str]]
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """For each name a number that is another one whenever its content may be, or, in a group of several names, what it
+    shares with them. A name that is not in it counts as changed. A group of the same names at the same versions is what
+    it was."""
     hidden: Mapping[str, str] = field(default_factory=dict)
     """Hidden state by kind, encoded as text."""
     extras: Mapping[str, Any] = field(default_factory=dict)

@@ -20,6 +20,7 @@ def call(method: str, params: str = "{}") -> str:
     does nothing: who asked has given up.
     """
     try:
+        sessions.expected()
         values = json.loads(params)
         not_after = values.pop("not_after", None)
         if not_after is not None and time.time() > not_after:

@@ -28,6 +28,7 @@ class Session:
         self.unseen: Any = None
         """Report of a restore that ran before the user was there to see it."""
         self._paused = 0
+        self._happened = False
         self._costs: Any = None
         self._repositories: dict[tuple[str, bytes], Any] = {}
 
@@ -37,6 +38,7 @@ class Session:
         """Begin to watch: hook into the shell's events."""
         self.tracker.effects.install()
         events = self.stage.shell.events
+        events.register("pre_execute", self._before_any)
         events.register("pre_run_cell", self._before)
         events.register("post_run_cell", self._after)
         # IPython's banner picks its tip by the user's own random generator, whenever a client connects
@@ -46,6 +48,7 @@ class Session:
     def stop(self) -> None:
         """Watch no longer."""
         events = self.stage.shell.events
+        events.unregister("pre_execute", self._before_any)
         events.unregister("pre_run_cell", self._before)
         events.unregister("post_run_cell", self._after)
 
@@ -58,7 +61,17 @@ class Session:
         finally:
             self._paused -= 1
 
+    def _before_any(self) -> None:
+        """Code is about to run that need not be a cell: a message of a widget, a silent request of the front end."""
+        activity = self.tracker.activity
+        self._happened, activity.happened = activity.happened, True
+
+    def expected(self) -> None:
+        """What `_before_any` was told of is a cell or a request of our own, and no change from outside."""
+        self.tracker.activity.happened = self._happened
+
     def _before(self, info: Any) -> None:
+        self.expected()
         if self._paused:
             return
         self._tell()
@@ -113,15 +126,17 @@ class Session:
         values = {n: self.stage.namespace[n] for n in self.stage.names() if n not in histories}
         attributes = {**self.stage.module_attributes(), **self.stage.parts_of_shell()}
         for name, value in attributes.items():
-            tracker.look(name, value, None)
+            tracker.values.look(name, value, None)
         values.update(attributes)
         walks = {n: s.walk for n in values if (s := tracker.states.get(n)) is not None and s.walk is not None}
+        groups = tracker.links.components(values)
         return SessionView(
             history=tracker.history,
             namespace=self.stage.namespace,
             values=values,
             walks=walks,
-            groups=tracker.links.components(values),
+            groups=groups,
+            versions=tracker.values.versions(groups, tracker.states.keys() - attributes.keys()),
             neighbours=tracker.links.neighbours,
             hidden={kind: hidden.encode(data) for kind, data in tracker.hidden.data.items()},
             extras={
@@ -143,7 +158,7 @@ class Session:
                 return prepare(view, self.costs, deadline_s)
             finally:
                 for name in view.extras["attributes"]:
-                    self.tracker.forget(name)
+                    self.tracker.values.forget(name)
 
     def checkpoint(
         self, url: str, session: str, key: bytes, deadline_s: float | None = None, accept_loss: bool = True
@@ -216,6 +231,12 @@ def current() -> Session:
     if _session is None:
         raise RuntimeError("elastic_spawner is not loaded in this kernel: run %load_ext elastic_spawner")
     return _session
+
+
+def expected() -> None:
+    """The silent request that runs now is our own."""
+    if _session is not None:
+        _session.expected()
 
 
 def start(shell: Any) -> Session:

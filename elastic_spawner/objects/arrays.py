@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .kinds import is_steady
+
 if TYPE_CHECKING:
     from .walk import Walker
 
@@ -86,6 +88,8 @@ def numpy_arrays(walker: Walker, members: list[Any]) -> None:
             owner = _owner(plain, numpy)
             if owner is not None:
                 walker.found.ids.add(id(owner))
+                # memory of another process or of a file may change by itself
+                walker.found.steady = walker.found.steady and is_steady(type(owner))
         if plain.dtype.hasobject:
             walker.push(walker.keep(plain.ravel(order="K").tolist() if plain.dtype.names is None else plain.tolist()))
             continue
@@ -129,6 +133,7 @@ def torch_tensors(walker: Walker, members: list[Any]) -> None:
             continue
         data = t.detach()
         if t.device.type == "cpu":
+            walker.found.steady = walker.found.steady and not t.is_shared()
             storage = data.untyped_storage()
             if storage.nbytes():
                 start = storage.data_ptr()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import copyreg
 import enum
+import functools
 import sys
 import types
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,6 +67,36 @@ def is_immutable(cls: type) -> bool:
     if issubclass(cls, enum.Enum):
         return not is_user_class(cls)
     return module in ("numpy", "pandas") and cls.__name__.lower().endswith("dtype")
+
+
+_STEADY = frozenset(
+    {
+        *ATOMIC, list, tuple, dict, set, frozenset, collections.deque, collections.OrderedDict, collections.defaultdict,
+        collections.Counter, bytearray, array, range, slice, types.FunctionType, types.BuiltinFunctionType,
+        types.MethodType, types.CellType, types.CodeType, types.ModuleType, functools.partial, property, staticmethod,
+        classmethod, types.MappingProxyType,
+    }
+)  # fmt: skip
+_STEADY_MODULES = frozenset(
+    {
+        *_VALUE_MODULES, "abc", "enum", "typing", "dataclasses", "numpy", "pandas", "polars", "pyarrow", "scipy",
+        "torch", "sklearn", "networkx", "xgboost", "lightgbm",
+    }
+) - {"logging"}  # fmt: skip
+
+
+def is_steady(cls: type) -> bool:
+    """Whether instances change only by code that reaches them through the session's own variables.
+
+    Other libraries keep objects of their types in registries of their own (figures, widgets) and change them without
+    being handed them; files and connections change from outside.
+    """
+    if issubclass(cls, type):
+        return True
+    return all(
+        base is object or base in _STEADY or is_user_class(base) or base.__module__.partition(".")[0] in _STEADY_MODULES
+        for base in (cls.__mro__ if is_user_class(cls) else (cls,))
+    )
 
 
 def has_default_reduce(cls: type) -> bool:

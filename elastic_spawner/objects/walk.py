@@ -24,7 +24,7 @@ from typing import Any
 
 from . import handlers
 from .digest import Digest
-from .kinds import ATOMIC, has_default_reduce, importable, is_immutable, is_user_class
+from .kinds import ATOMIC, has_default_reduce, importable, is_immutable, is_steady, is_user_class
 from .live import is_channel
 
 _FEW = 200
@@ -91,6 +91,19 @@ class Walk:
     """Holds objects whose content cannot be compared: after any use they count as changed."""
     partial: bool = False
     """Large buffers were left out for want of time: what is shared is known, whether it changed is not."""
+    steady: bool = True
+    """Only code that reaches the value through the session's variables can change it (see `kinds.is_steady`)."""
+    instances: bool = False
+    """Holds instances of the user's classes."""
+    functions: set[int] = field(default_factory=set)
+    """Ids of the session's functions that were met."""
+    identity: int = 0
+    """Which objects were met, in their order: the same digest and the same identity mean the same sharing."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the walk saw everything."""
+        return not (self.partial or self.links)
 
     def same(self, other: Walk) -> bool:
         """Whether both walks saw the same state."""
@@ -244,7 +257,9 @@ class Walker:
                 self.hash.atoms(members)
             return
         self.spend(8 * len(members))
+        self.found.steady = self.found.steady and is_steady(cls)
         if is_user_class(cls):
+            self.found.instances = True
             self.children.append(cls)
         else:
             self.hash.text_of(handlers.label(cls))
@@ -276,11 +291,15 @@ class Walker:
                     known = -1
                 references.append(known)
             self.hash.update(references.tobytes())
+        if cls is types.FunctionType:
+            self.found.functions.update(ids)
         if issubclass(cls, (type, types.FunctionType)):
             # what a module can be asked for is nobody's own: naming it links nothing
             self.found.ids.update(id(o) for o in fresh if not importable(o) and o.__module__ != "builtins")
         elif cls not in _IMMUTABLE and not is_immutable(cls):
             self.found.ids |= unique
+            own = ids if self.transient.isdisjoint(unique) else [i for i in ids if i not in self.transient]
+            self.found.identity = hash((self.found.identity, *own))
         return fresh
 
     def _handler(self, cls: type) -> Callable[[Walker, list[Any]], None]:

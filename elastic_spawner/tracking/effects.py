@@ -99,7 +99,7 @@ class Effects:
         """Stop recording; returns (acts, paths read)."""
         self._recording = False
         # before 3.12 starting one raises no audit event
-        if any(t not in self._threads and not _is_kernels(t) for t in threading.enumerate()):
+        if any(t not in self._threads and not is_kernels(t) for t in threading.enumerate()):
             self.note("started a thread")
         self._threads = set()
         return list(self.acts), list(self.reads)
@@ -121,7 +121,7 @@ class Effects:
                 self.reads.setdefault("", None)
         elif event.startswith("os.") and args and isinstance(args[0], (str, bytes)) and self._is_own(args[0], True):
             return
-        elif event.startswith("_thread.") and args and _is_kernels(getattr(args[0], "__self__", None)):
+        elif event.startswith("_thread.") and args and is_kernels(getattr(args[0], "__self__", None)):
             return
         elif text == "used the network" and event in ("socket.bind", "socket.connect") and _is_local(args):
             self.acts.setdefault("used a local socket", None)
@@ -175,10 +175,15 @@ def ignore_thread(ident: int) -> None:
     _ignored_threads.add(ident)
 
 
-def _is_kernels(thread: Any) -> bool:
-    """Whether the thread is the kernel's own: it opens another one whenever a front end asks for a subshell."""
+def is_kernels(thread: Any) -> bool:
+    """Whether the thread is the kernel's own: it opens another one whenever a front end asks for a subshell.
+
+    Or tqdm's, that does nothing but redraw bars.
+    """
     made_by = (type(thread).__module__, getattr(getattr(thread, "_target", None), "__module__", None))
-    return any(isinstance(m, str) and m.startswith(("ipykernel.", "IPython.", "zmq.", "tornado.")) for m in made_by)
+    return any(
+        isinstance(m, str) and m.startswith(("ipykernel.", "IPython.", "zmq.", "tornado.", "tqdm.")) for m in made_by
+    )
 
 
 def _own_folders() -> tuple[tuple[str, ...], tuple[str, ...]]:

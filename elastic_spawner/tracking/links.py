@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..objects.walk import Walk
 
 if TYPE_CHECKING:
-    from .tracker import NameState
+    from .values import NameState
 
 
 LARGE = 20_000
@@ -22,6 +22,8 @@ class Links:
         self._ids: dict[str, set[int]] = {}
         self._ranges: dict[str, list[tuple[int, int]]] = {}
         self._maybe: dict[str, set[str]] = {}
+        self._shared: dict[str, set[str]] = {}
+        """What large values were found to share; their ids are not kept."""
         self._large: dict[str, set[int]] = {}
 
     def update(self, name: str, walk: Walk | None) -> None:
@@ -37,6 +39,7 @@ class Links:
         if walk is None:
             return
         if len(walk.ids) > LARGE:
+            self._part(self._shared, name)
             self._large[name] = walk.ids  # an index of millions of ids would weigh more than what it describes
         else:
             self._ids[name] = walk.ids
@@ -49,13 +52,35 @@ class Links:
 
     def maybe(self, name: str, others: Iterable[str]) -> None:
         """Note that ``name`` may share something with each of ``others``."""
+        self._join(self._maybe, name, others)
+
+    def forget(self, name: str) -> None:
+        """The name is gone; what may have shared something with it may share that among each other."""
+        self.update(name, None)
+        self._part(self._shared, name)
+        left = sorted(self._part(self._maybe, name))
+        for position, other in enumerate(left):
+            self.maybe(other, left[position + 1 :])
+
+    @staticmethod
+    def _join(table: dict[str, set[str]], name: str, others: Iterable[str]) -> None:
         for other in others:
-            self._maybe.setdefault(name, set()).add(other)
-            self._maybe.setdefault(other, set()).add(name)
+            table.setdefault(name, set()).add(other)
+            table.setdefault(other, set()).add(name)
+
+    @staticmethod
+    def _part(table: dict[str, set[str]], name: str) -> set[str]:
+        others = table.pop(name, set())
+        for other in others:
+            theirs = table.get(other, set())
+            theirs.discard(name)
+            if not theirs:
+                table.pop(other, None)
+        return others
 
     def neighbours(self, name: str) -> set[str]:
         """Names that share, or may share, something with ``name``."""
-        found = set(self._maybe.get(name, ()))
+        found = {*self._maybe.get(name, ()), *self._shared.get(name, ())}
         for key in self._ids.get(name, ()):
             owners = self._owners[key]
             if len(owners) > 1:
@@ -90,7 +115,8 @@ class Links:
 
     def resolve(self, states: Mapping[str, NameState]) -> None:
         """Forget the suspicions about names that have been walked in full since; keep what large ones really share."""
-        known = {n for n, s in states.items() if s.walk is not None and not s.walk.links}
+        indexed = self._ids.keys() | self._large.keys()
+        known = {n for n, s in states.items() if n in indexed and s.walk is not None and not s.walk.links}
         for name, others in list(self._maybe.items()):
             left = {o for o in others if not (o in known and name in known)}
             if left:
@@ -101,5 +127,5 @@ class Links:
         self._large.clear()
         for position, (name, ids) in enumerate(large):
             shared = self._owners.keys() & ids if len(self._owners) < len(ids) else ids & self._owners.keys()
-            self.maybe(name, {o for key in shared for o in self._owners[key]} - {name})
-            self.maybe(name, (o for o, theirs in large[position + 1 :] if not ids.isdisjoint(theirs)))
+            self._join(self._shared, name, {o for key in shared for o in self._owners[key]} - {name})
+            self._join(self._shared, name, (o for o, theirs in large[position + 1 :] if not ids.isdisjoint(theirs)))

@@ -9,41 +9,31 @@ from __future__ import annotations
 
 import builtins
 import os
+import re
 import time
-import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..history import CellExecution, FileRead, History, Rerun
 from ..objects.digest import Digest
 from ..objects.kinds import ATOMIC
-from ..objects.walk import OverBudget, Walk, Walker
+from ..objects.walk import Walk
 from . import determinism, magics
 from .accesses import Accesses, of_source
+from .activity import Activity, held_elsewhere
 from .closure import reachable_accesses
 from .effects import Effects
 from .hidden import RANDOM, HiddenState, drawn, encode, first_state
-from .links import LARGE, Links
+from .values import NameState, Values
 
-BUDGET_NODES = 4000
 BUDGET_SECONDS = 0.003
 BUDGET_SHARE = 0.005
 """Comparing after a cell may take BUDGET_SECONDS, or this share of the time that the cell itself took."""
+_OUTPUT = re.compile(r"_{1,3}$|_\d+$|_oh$|Out$")
 _HASHED_FILE = 4 << 20
 
 _ESCAPES = frozenset({"eval", "exec", "globals", "locals", "vars", "get_ipython", "breakpoint"})
-
-
-@dataclass
-class NameState:
-    """What is known of a name's value since its last walk."""
-
-    key: int
-    """id() of the value. A store in the code shows that a value was replaced, so a reused id does not deceive."""
-    walk: Walk | None
-    """None when the value was too large to be walked."""
-    atomic: bool = False
 
 
 @dataclass
@@ -68,12 +58,13 @@ class Tracker:
         self.namespace = namespace
         self.names = names
         self.history = History()
-        self.states: dict[str, NameState] = {}
-        self.links = Links()
+        self.values = Values(namespace)
+        self.states = self.values.states
+        self.links = self.values.links
         self.effects = Effects()
         self.hidden = HiddenState()
         self._cell: _Cell | None = None
-        self._unknown: set[str] = set()
+        self.activity = Activity(namespace)
         self._outward: dict[str, Walk] = {}
         self.submodules: set[str] = set()
         """Dotted names that cells imported: ``import urllib.request`` binds ``urllib`` and loads more than that."""
@@ -128,6 +119,7 @@ class Tracker:
             frozenset(deletes), error, rerun, reasons, files, hidden,
         )  # fmt: skip
         self.history.add(execution)
+        self.activity.note()
         return execution
 
     def _analyse(self, cell: _Cell) -> None:
@@ -188,8 +180,9 @@ class Tracker:
         stored = reach.writes & set(present)
         named = set(present) if cell.escapes else (cell.reads | reach.reads | stored) & set(present)
         touched = self.links.closure(named | rebound) & set(present)
+        touched |= self._through_outputs(cell.reads | reach.reads, present, deadline)
         for name in deletes:
-            self.forget(name)
+            self.values.forget(name)
         writes: set[str] = set()
         unknown: set[str] = set()
         for name in sorted(touched, key=lambda n: n not in rebound):
@@ -199,7 +192,7 @@ class Tracker:
                 # an atomic value cannot change while it is the same object; stored again, it has equal value
                 if name not in stored or type(value) in ATOMIC:
                     continue
-            state = self.look(name, value, deadline)
+            state = self.values.look(name, value, deadline)
             if state.walk is None:
                 unknown.add(name)
                 writes.add(name)
@@ -214,6 +207,17 @@ class Tracker:
         self._link_unknown(unknown, touched)
         return writes, deletes, touched
 
+    def _through_outputs(self, reads: Iterable[str], present: Collection[str], deadline: float) -> set[str]:
+        """Names that hang together with outputs of earlier cells that the cell read (``_``, ``Out``)."""
+        found: set[str] = set()
+        for name in reads:
+            if not _OUTPUT.match(name) or name in present or name not in self.namespace:
+                continue
+            state = self.values.look(name, self.namespace[name], deadline)
+            found |= set(present) if state.walk is None else self.links.closure([name])
+            self.values.forget(name)
+        return found & set(present)
+
     def _gone(self, present: list[str]) -> set[str]:
         return set(self.states).difference(present)
 
@@ -222,39 +226,6 @@ class Tracker:
         others = {n for n in touched if n in self.states and not self.states[n].atomic}
         for name in unknown:
             self.links.maybe(name, others - {name})
-
-    def look(self, name: str, value: Any, deadline: float | None) -> NameState:
-        """Walk a value and remember what was found; without a deadline however large it is."""
-        if type(value) in ATOMIC:
-            walk = Walker(deadline=deadline).walk([value])
-            state = NameState(id(value), walk, atomic=True)
-        else:
-            bounded = deadline is not None
-            walker = Walker(
-                namespace=self.namespace,
-                boundary={self.states[n].key: n for n in self._unknown if n != name and n in self.states}
-                if bounded
-                else None,
-                budget_nodes=BUDGET_NODES if bounded else None,
-                deadline=deadline,
-            )
-            try:
-                state = NameState(id(value), walker.walk([value]), atomic=issubclass(type(value), types.ModuleType))
-            except OverBudget:
-                state = NameState(id(value), None)
-            except Exception:
-                # the value changes under us (a thread), or its class raises when it is looked at
-                state = NameState(id(value), None)
-        self.states[name] = state
-        (self._unknown.add if state.walk is None else self._unknown.discard)(name)
-        self.links.update(name, state.walk)
-        return state
-
-    def forget(self, name: str) -> None:
-        """The name is gone."""
-        self.states.pop(name, None)
-        self._unknown.discard(name)
-        self.links.update(name, None)
 
     def _judge_use(self, cell: _Cell, touched: set[str]) -> None:
         """A file or connection that was there before and moved on has acted on the outside without any event."""
@@ -293,10 +264,10 @@ class Tracker:
         """Go on from a restored history; variables that did not come back are deleted in it."""
         self.history = history
         for name in list(self.states):
-            self.forget(name)
+            self.values.forget(name)
         present = set(self.names())
         for name in present:
-            self.look(name, self.namespace[name], time.perf_counter() + BUDGET_SECONDS)
+            self.values.look(name, self.namespace[name], time.perf_counter() + BUDGET_SECONDS)
         missing = set(history.active) - present
         if missing:
             self._add_untracked(set(), missing)
@@ -315,21 +286,27 @@ class Tracker:
         if bound or gone:
             deadline = time.perf_counter() + BUDGET_SECONDS
             for name in gone:
-                self.forget(name)
+                self.values.forget(name)
             for name in bound:
-                self.look(name, self.namespace[name], deadline)
+                self.values.look(name, self.namespace[name], deadline)
             self._add_untracked(bound, gone)
         # generators of random numbers are what moves between cells (a front end that connects, a widget); a change of
         # the rest is seen after the next cell, and taken for its own
         self.hidden.refresh(RANDOM)
 
     def settle(self) -> None:
-        """Walk every value in full: what changed outside of cells is noted, what was unknown becomes known."""
+        """Know every value in full: what changed outside of cells is noted, what was unknown becomes known.
+
+        Large values that were known in full are not walked again, unless something may have changed them since.
+        """
         self.note_untracked()
         changed = set()
+        unsteady = self._unsteady()
         for name in self.names():
+            if name not in unsteady:
+                continue
             before = self.states[name].walk
-            state = self.look(name, self.namespace[name], None)
+            state = self.values.look(name, self.namespace[name], None)
             if (
                 before is not None
                 and state.walk is not None
@@ -338,12 +315,31 @@ class Tracker:
                 changed.add(name)
         self.hidden.refresh()
         self.links.resolve(self.states)
-        for name, state in self.states.items():
-            if state.walk is not None and len(state.walk.ids) > LARGE:
-                state.walk.ids = set()  # only the digest is still needed
-                self._unknown.add(name)
+        self.values.slim()
+        self.activity.forget()
         if changed:
             self._add_untracked(changed, set())
+
+    def _unsteady(self) -> set[str]:
+        """Names whose values may be others than were seen last, or are walked again at no cost."""
+        names = set(self.names())
+        large = {n for n in names if self._is_steady(self.states[n])}
+        if not large or self.activity.note():
+            return names
+        walks = [s.walk for s in self.states.values() if s.walk is not None]
+        instances = any(self.states[n].walk.instances for n in large)  # type: ignore[union-attr]
+        functions = held_elsewhere(self.namespace, set().union(*(w.functions for w in walks)), instances)
+        if not functions:
+            return names - large
+        reach = reachable_accesses(functions, self.namespace)
+        if self._is_escape(reach):
+            return names
+        return names - large | self.links.closure(reach.reads | reach.writes) & names
+
+    @staticmethod
+    def _is_steady(state: NameState) -> bool:
+        walk = state.walk
+        return state.atomic or state.known and not state.small and walk is not None and walk.steady and not walk.hides
 
     def _add_untracked(self, writes: set[str], deletes: set[str]) -> None:
         number = self.history.next_number

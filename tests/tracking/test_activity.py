@@ -1,0 +1,184 @@
+"""What runs outside of cells: whatever it may have changed is looked at again, the rest is taken as known."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+from elastic_spawner.history import Rerun
+
+from .notebook import Notebook
+
+T = TypeVar("T")
+
+BIG = "import numpy as np\nbig = np.zeros(1_000_000)"
+
+
+def settled(notebook: Notebook) -> int:
+    """Settle; the version of ``big``."""
+    notebook.tracker.settle()
+    return notebook.tracker.states["big"].version
+
+
+def changed_outside(notebook: Notebook) -> bool:
+    """Whether the history says that ``big`` was changed by no cell."""
+    history = notebook.tracker.history
+    return history.cells[history.active["big"]].rerun is Rerun.FORBIDDEN
+
+
+def test_what_nothing_touched_is_not_walked_again(notebook: Notebook) -> None:
+    """A large array is read once, however often the session is saved."""
+    notebook.run(BIG)
+    version = settled(notebook)
+    walk = notebook.tracker.states["big"].walk
+    notebook.cells("x = 1", "y = [x]")
+    assert settled(notebook) == version
+    assert notebook.tracker.states["big"].walk is walk
+
+
+def test_small_values_are_looked_at_every_time(notebook: Notebook) -> None:
+    """What costs nothing to compare is compared, whatever is known of it."""
+    notebook.cells(BIG, "a = [1]")
+    settled(notebook)
+    version = notebook.tracker.states["a"].version
+    notebook.namespace["a"].append(2)
+    settled(notebook)
+    assert notebook.tracker.states["a"].version != version
+
+
+def test_reading_keeps_the_version_and_writing_does_not(notebook: Notebook) -> None:
+    """Versions follow the content, not the cells."""
+    notebook.run(BIG)
+    version = settled(notebook)
+    notebook.run("total = big.sum()")
+    assert settled(notebook) == version
+    notebook.run("big[5] = 1")
+    assert settled(notebook) != version
+    assert not changed_outside(notebook)
+
+
+def test_a_thread_that_is_alive_after_its_cell_makes_us_look(notebook: Notebook) -> None:
+    """Also when it has ended by the time of the save."""
+    notebook.cells(BIG, "import threading\ngo = threading.Event()")
+    notebook.run("def later():\n    go.wait()\n    big[3] = 1")
+    notebook.run("t = threading.Thread(target=later)\nt.start()")
+    version = settled(notebook)
+    notebook.namespace["go"].set()
+    notebook.namespace["t"].join()
+    assert settled(notebook) != version
+    assert changed_outside(notebook)
+    # and when it has gone, nothing is walked for its sake any more
+    version, walk = settled(notebook), notebook.tracker.states["big"].walk
+    assert (settled(notebook), notebook.tracker.states["big"].walk) == (version, walk)
+
+
+def test_a_thread_without_a_threading_object_makes_us_look(notebook: Notebook) -> None:
+    """``_thread`` starts threads that ``threading`` knows nothing of."""
+    notebook.cells(BIG, "import _thread, time\nlock = _thread.allocate_lock(); done = _thread.allocate_lock()")
+    notebook.run("def later():\n    with lock: big[3] = 1\n    done.release()")
+    notebook.run("lock.acquire(); done.acquire(); _thread.start_new_thread(later, ())")
+    version = settled(notebook)
+    notebook.namespace["lock"].release()
+    notebook.namespace["done"].acquire()
+    assert settled(notebook) != version
+
+
+def test_an_idle_pool_changes_nothing(notebook: Notebook) -> None:
+    """Workers that wait for work run nothing until somebody gives them some."""
+    notebook.cells(BIG, "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(1)")
+    notebook.run("pool.submit(int).result()")
+    try:
+        # the worker may still be on its way back to its queue
+        end = time.monotonic() + 60
+        while notebook.tracker.activity.alive() and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not notebook.tracker.activity.alive()
+    finally:
+        notebook.namespace["pool"].shutdown()
+
+
+def in_loop(loop: asyncio.AbstractEventLoop, step: Callable[[], T]) -> T:
+    """What ``step`` returns when a callback of the loop runs it, as a kernel runs its cells."""
+    found: list[T] = []
+    loop.call_soon(lambda: (found.append(step()), loop.stop()))
+    loop.run_forever()
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "async def later():\n    big[3] = 1\ntask = loop().create_task(later())",
+        "loop().call_soon(lambda: big.__setitem__(3, 1))",
+        "loop().call_later(0.01, lambda: big.__setitem__(3, 1))",
+        "loop().call_soon(functools.partial(big.fill, 1))",
+        "loop().call_soon(big.fill, 1)",
+        "loop().add_reader(r.fileno(), lambda: (r.recv(1), big.fill(1)))\nw.send(b'x')",
+    ],
+    ids=["task", "soon", "later", "partial", "method", "socket"],
+)
+def test_what_waits_in_the_loop_makes_us_look(notebook: Notebook, start: str) -> None:
+    """Tasks, timers and callbacks of the user on the loop that the cells run on."""
+    loop = asyncio.new_event_loop()
+    try:
+        in_loop(loop, lambda: notebook.cells(BIG, "import asyncio, functools, socket\nr, w = socket.socketpair()"))
+        notebook.run("from asyncio import get_running_loop as loop")
+        in_loop(loop, lambda: settled(notebook))
+        assert not notebook.tracker.activity.happened
+        in_loop(loop, lambda: notebook.run(start))
+        version = settled(notebook)
+        while not notebook.namespace["big"][3]:
+            loop.call_later(0.01, loop.stop)
+            loop.run_forever()
+        assert in_loop(loop, lambda: settled(notebook)) != version
+        assert changed_outside(notebook)
+    finally:
+        loop.close()
+        for end in "rw":
+            notebook.namespace[end].close()
+
+
+def test_a_signal_handler_makes_us_look(notebook: Notebook) -> None:
+    """A signal comes at any time."""
+    notebook.cells(BIG, "import signal")
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        notebook.run("signal.signal(signal.SIGUSR1, lambda *_: big.__setitem__(3, 1))")
+        version = settled(notebook)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert settled(notebook) != version
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("hook", ["lambda: big.__setitem__(3, 1)", "Owner().change"])
+def test_a_callback_that_a_library_holds_makes_us_look(notebook: Notebook, hook: str) -> None:
+    """It reaches the session's variables though none of them reaches it."""
+    notebook.cells(BIG, "class Owner:\n    def change(self): big[3] = 1\nowner = [Owner() for _ in range(1000)]")
+    import atexit  # stands for any library that keeps what it is given where nobody sees it
+
+    notebook.run(f"import atexit\natexit.register({hook})")
+    try:
+        version = settled(notebook)
+        atexit._run_exitfuncs()
+        assert settled(notebook) != version
+    finally:
+        atexit._clear()
+
+
+def test_an_output_is_another_way_to_a_variable(notebook: Notebook) -> None:
+    """``_`` and ``Out`` hold what a cell showed."""
+    notebook.names = lambda: [n for n in notebook.namespace if not n.startswith("_")]  # type: ignore[method-assign]
+    notebook.tracker.names = notebook.names
+    notebook.cells("x = [1]", "y = [x]")
+    notebook.namespace["_"] = notebook.namespace["x"]
+    notebook.namespace["_3"] = [notebook.namespace["x"]]
+    assert notebook.run("_.append(2)").writes == {"x", "y"}
+    assert notebook.run("_3[0].append(2)").writes == {"x", "y"}
+    assert notebook.run("_3").writes == set()
