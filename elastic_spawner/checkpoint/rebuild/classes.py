@@ -1,0 +1,97 @@
+"""Classes of the session, and their instances past the classes' own code."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+
+def skeleton(meta: type, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type:
+    """A class without its attributes, made past the user's own ``__new__`` and ``__init_subclass__``.
+
+    Those ran when the class was made; what they did is in the attributes that follow, or in other variables.
+    """
+    hushed = []
+    for base in dict.fromkeys(b for c in bases for b in c.__mro__):
+        hook = base.__dict__.get("__init_subclass__")
+        if hook is not None and base.__module__ == "__main__":
+            hushed.append((base, hook))
+            type.__delattr__(base, "__init_subclass__")
+    # bases that only stand for others (typing.Generic[T]) were resolved already
+    try:
+        made: type = type.__new__(meta, name, bases, dict(body))
+    finally:
+        for base, hook in hushed:
+            type.__setattr__(base, "__init_subclass__", hook)
+    return made
+
+
+def set_class(cls: type, state: dict[str, Any]) -> None:
+    """Give a class its attributes."""
+    registered = state.pop("__elastic_registered__", ())
+    for name, value in state.items():
+        try:
+            type.__setattr__(cls, name, value)
+        except (AttributeError, TypeError):
+            continue
+    if isinstance(cls, abc.ABCMeta):
+        abstract = state.get("__abstractmethods__")
+        abc._abc_init(cls)  # type: ignore[attr-defined]
+        if abstract is not None:
+            cls.__abstractmethods__ = abstract
+        for subclass in registered:
+            abc.ABCMeta.register(cls, subclass)
+
+
+def enumeration(
+    meta: Any, name: str, bases: tuple[type, ...], members: dict[str, Any], module_name: str, qualname: str
+) -> Any:
+    """An Enum class with its members."""
+    body = meta.__prepare__(name, bases)
+    for key, value in members.items():
+        body[key] = value
+    body["__module__"] = module_name
+    body["__qualname__"] = qualname
+    return meta.__new__(meta, name, bases, body)
+
+
+def set_enumeration(cls: Any, state: tuple[dict[str, Any], dict[str, dict[str, Any]]]) -> None:
+    """Give an Enum class its methods, and its members their own attributes."""
+    attributes, members = state
+    for name, value in attributes.items():
+        type.__setattr__(cls, name, value)
+    for name, values in members.items():
+        made = cls.__members__[name].__dict__
+        given = {k: made.pop(k) if k in made else v for k, v in values.items()}
+        given.update(made)
+        made.clear()
+        made.update(given)
+
+
+def raw(cls: type, content: Any) -> Any:
+    """An instance of a user's class past its own ``__new__``, ``__init__`` and ``__setstate__``."""
+    if issubclass(cls, dict):
+        made: Any = dict.__new__(cls)
+        dict.update(made, content)
+        return made
+    for base in (list, set):
+        if issubclass(cls, base):
+            made = base.__new__(cls)
+            base.__init__(made, content)
+            return made
+    bases: tuple[Any, ...] = (tuple, frozenset, str, int, float, bytes)
+    for immutable in bases:
+        if issubclass(cls, immutable):
+            return immutable.__new__(cls, content)
+    if issubclass(cls, BaseException):
+        return cls.__new__(cls, *content)
+    return object.__new__(cls)
+
+
+def set_raw(obj: Any, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
+    """Give an instance its attributes past its own ``__setattr__``."""
+    attributes, slots = state
+    if attributes:
+        object.__getattribute__(obj, "__dict__").update(attributes)
+    for name, value in slots.items():
+        object.__setattr__(obj, name, value)

@@ -1,0 +1,126 @@
+"""Modules, code, functions, and what hangs on them."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import linecache
+import marshal
+import sys
+import types
+import typing
+from typing import Any
+
+
+def namespace() -> dict[str, Any]:
+    """The live namespace of the session: what the globals of the user's functions are."""
+    return vars(sys.modules["__main__"])
+
+
+def shell() -> Any:
+    """The IPython shell of this process."""
+    from IPython.core.getipython import get_ipython
+
+    return get_ipython()
+
+
+def module(name: str) -> types.ModuleType:
+    """A module by its name."""
+    if name == "__main__":
+        return sys.modules["__main__"]
+    return importlib.import_module(name)
+
+
+def attribute(module_name: str, name: str) -> Any:
+    """An object that its module keeps under a name."""
+    found: Any = module(module_name)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def code(data: bytes, magic: bytes, name: str, line: int, filename: str, source: str | None) -> types.CodeType:
+    """A code object: the compiled one, or on another Python version the one compiled anew from the source."""
+    if source is not None and filename not in linecache.cache:
+        # so that tracebacks and inspect.getsource show it as before
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    if magic == importlib.util.MAGIC_NUMBER:
+        code: types.CodeType = marshal.loads(data)
+        return code
+    if source is None:
+        raise ValueError(f"{name} was compiled by another Python version and came without its source")
+    import ast
+
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    pending: list[types.CodeType] = [compile(source, filename, "exec", flags, dont_inherit=True)]
+    while pending:
+        candidate = pending.pop()
+        if candidate.co_name == name and candidate.co_firstlineno == line:
+            return candidate
+        pending += [c for c in candidate.co_consts if isinstance(c, types.CodeType)]
+    raise ValueError(f"{name} is not to be found in the source it came with")
+
+
+def cell() -> types.CellType:
+    """An empty closure cell."""
+    return types.CellType()
+
+
+def set_cell(target: types.CellType, state: tuple[Any, ...]) -> None:
+    """Fill a closure cell; ``state`` is empty for one that was never assigned."""
+    if state:
+        target.cell_contents = state[0]
+
+
+def function(code_: types.CodeType, globals_: dict[str, Any], name: str, closure: tuple[Any, ...] | None) -> Any:
+    """A function without its attributes."""
+    if globals_ is not namespace():
+        globals_.setdefault("__builtins__", __builtins__)
+    return types.FunctionType(code_, globals_, name, None, closure)
+
+
+def set_function(f: Any, state: dict[str, Any]) -> None:
+    """Give a function its attributes."""
+    attributes = state.pop("__dict__", None)
+    if attributes:
+        f.__dict__.update(attributes)
+    for name, value in state.items():
+        try:
+            setattr(f, name, value)
+        except (AttributeError, TypeError):  # of another Python version
+            continue
+
+
+def cached(maxsize: int | None, typed: bool, f: Any) -> Any:
+    """A functools.lru_cache around ``f``."""
+    return functools.lru_cache(maxsize, typed)(f)
+
+
+def set_cached(wrapper: Any, state: tuple[dict[str, Any], dict[Any, Any] | None]) -> None:
+    """Give a cache its attributes and what it remembers."""
+    import gc
+
+    attributes, remembered = state
+    wrapper.__dict__.update(attributes)
+    if remembered:
+        for referent in gc.get_referents(wrapper):
+            if type(referent) is dict and referent is not wrapper.__dict__:
+                referent.update(remembered)
+                break
+
+
+def type_variable(
+    name: str, constraints: Any, bound: Any, covariant: bool, contravariant: bool, module_name: str
+) -> Any:
+    """typing.TypeVar."""
+    made = typing.TypeVar(name, *constraints, bound=bound, covariant=covariant, contravariant=contravariant)  # type: ignore[misc]
+    made.__module__ = module_name
+    return made
+
+
+def new_type(name: str, supertype: Any, module_name: str) -> Any:
+    """typing.NewType."""
+    made = typing.NewType(name, supertype)  # type: ignore[misc]
+    made.__module__ = module_name
+    return made
