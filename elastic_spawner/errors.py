@@ -60,6 +60,10 @@ class FormatError(CheckpointError):
     """The checkpoint has a format that this version does not read."""
 
 
+class EncryptionError(CheckpointError):
+    """A checkpoint is encrypted, or is to be, and the key or the package that this needs is not there."""
+
+
 class PlanError(ElasticError):
     """No replication plan can be made from what was given."""
 

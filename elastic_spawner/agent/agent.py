@@ -10,6 +10,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, Float, Integer
 from traitlets.config.configurable import LoggingConfigurable
 
+from elastic_spawner.checkpoint.encryption import wanted
 from elastic_spawner.checkpoint.repository import Repository
 from elastic_spawner.stores import open_store
 
@@ -99,7 +100,9 @@ class ElasticAgent(LoggingConfigurable):
     def repository(self) -> Repository:
         """The checkpoints of this server. Opened at the first use, in a thread: blocks. Raises StoreError."""
         if self._repository is None:
-            self._repository = Repository(open_store(self.settings.store_url), self.settings.secret)
+            self._repository = Repository(
+                open_store(self.settings.store_url), self.settings.secret, encrypt=wanted(self.settings.encrypt)
+            )
         return self._repository
 
     def install(self) -> None:

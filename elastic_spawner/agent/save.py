@@ -73,6 +73,8 @@ class Outcome:
             "bytes_written": result.get("bytes_written", 0),
             "seconds": result.get("seconds", 0.0),
             "lost": plan.get("lost", []),
+            "encrypted": result.get("encrypted", False),
+            "notes": result.get("notes", []),
             "plan": plan or None,
         }
 
@@ -194,6 +196,7 @@ class _Save:
                         **self._agent.address(kernel),
                         "deadline_s": self._deadline.left,
                         "accept_loss": self._accepts_loss,
+                        "encrypt": self._agent.settings.encrypt,
                     },
                     start=self._deadline,
                     wait=self._deadline.later(self._agent.save_grace),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from elastic_spawner.checkpoint.encryption import POLICIES
 from elastic_spawner.checkpoint.signing import derive
 from elastic_spawner.lib import build_lib
 
@@ -31,6 +32,8 @@ class Settings:
     """32 bytes, known to the hub and to this server."""
     libs: tuple[str, ...]
     """Folders appended to a kernel's `sys.path` when it lacks our package or what that needs."""
+    encrypt: str = "no"
+    """Whether checkpoints are encrypted: `no`, `yes`, or `where_possible`."""
 
     @property
     def token(self) -> str:
@@ -71,8 +74,11 @@ def take_settings(environ: MutableMapping[str, str]) -> Settings | None:
         raise SettingsError(f"{PREFIX}SECRET is not hexadecimal; the spawner has to give 32 bytes in hex") from None
     if len(key) < 16:
         raise SettingsError(f"{PREFIX}SECRET has {len(key)} bytes; 32 are expected, 16 are the least")
+    encrypt = ours.get(PREFIX + "ENCRYPT", "no")
+    if encrypt not in POLICIES:
+        raise SettingsError(f"{PREFIX}ENCRYPT is {encrypt!r}; it has to be one of {', '.join(POLICIES)}")
     libs = tuple(folder for folder in ours.get(PREFIX + "LIB", "").split(os.pathsep) if folder)
-    return Settings(url, key, libs or (str(build_lib()),))
+    return Settings(url, key, libs or (str(build_lib()),), encrypt)
 
 
 def _forget_config_folder(environ: MutableMapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 Large buffers are cut into pieces of fixed size, so that a small change in place stores little. A chunk is stored as
 it is or compressed; the name says which (`chunks/ab/abcd...`, `.zst`, `.z`), so two writers that choose differently
-do not mislead a third.
+do not mislead a third. Encrypted chunks end in `.e`; their addresses are keyed (see encryption.py).
 """
 
 from __future__ import annotations
@@ -14,16 +14,26 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from elastic_spawner.checkpoint import compression
-from elastic_spawner.errors import CorruptChunk, FormatError
+from elastic_spawner.checkpoint.encryption import OVERHEAD, Cipher
+from elastic_spawner.errors import CorruptChunk, EncryptionError, FormatError
 
 CHUNK_BYTES = 4 << 20
 """Plain bytes of a chunk, the last of a buffer excepted."""
 
 PREFIX = "chunks/"
-SUFFIXES = {"raw": "", "zstd": ".zst", "zlib": ".z"}
+SUFFIXES = {
+    "raw": "",
+    "zstd": ".zst",
+    "zlib": ".z",
+    "raw+aes": ".e",
+    "zstd+aes": ".zst.e",
+    "zlib+aes": ".z.e",
+}
+
+_SEALED = "+aes"
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-_KEY = re.compile(r"chunks/([0-9a-f]{2})/(\1[0-9a-f]{62})(\.zst|\.z|)")
+_KEY = re.compile(r"chunks/([0-9a-f]{2})/(\1[0-9a-f]{62})((?:\.zst|\.z|)(?:\.e|))")
 _CODEC_OF = {suffix: codec for codec, suffix in SUFFIXES.items()}
 
 
@@ -31,13 +41,13 @@ class ChunkRef(NamedTuple):
     """Where a piece of data is. In JSON it is the list of its fields."""
 
     hash: str
-    """SHA-256 of the plain bytes, in hexadecimal: the address."""
+    """SHA-256 of the plain bytes, in hexadecimal: the address. HMAC-SHA-256 where it is encrypted."""
     size: int
     """Plain bytes."""
     stored_size: int
     """Bytes in the store, after compression."""
     codec: str
-    """`raw`, `zstd` or `zlib`."""
+    """`raw`, `zstd` or `zlib`; with `+aes` where it is encrypted after that."""
 
     def to_json(self) -> list[Any]:
         """The JSON form: [hash, size, stored_size, codec]."""
@@ -54,6 +64,29 @@ class ChunkRef(NamedTuple):
     def key(self) -> str:
         """The key in the store."""
         return chunk_key(self.hash, self.codec)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the chunk is encrypted."""
+        return self.codec.endswith(_SEALED)
+
+
+def codecs(encrypted: bool) -> list[str]:
+    """The codecs of encrypted chunks, or of those that are not."""
+    return [codec for codec in SUFFIXES if codec.endswith(_SEALED) == encrypted]
+
+
+def raw_size(size: int, codec: str) -> int | None:
+    """Bytes in the store of a chunk of `size` plain bytes; None where its compression decides that."""
+    if not codec.startswith(compression.RAW):
+        return None
+    return size + OVERHEAD if codec.endswith(_SEALED) else size
+
+
+def seal(cipher: Cipher, data: bytes | bytearray | memoryview, address: str, codec: str) -> tuple[bytes, str]:
+    """Encrypt what is stored at `address`, packed by `codec`; returns it and the codec that says so."""
+    codec += _SEALED
+    return cipher.seal(data, address, codec), codec
 
 
 def looks_like_ref(value: Any) -> bool:
@@ -106,22 +139,38 @@ def pieces(view: memoryview) -> list[memoryview]:
     return [view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES)]
 
 
-def check(data: bytes | bytearray | memoryview, ref: ChunkRef) -> None:
+def check(data: bytes | bytearray | memoryview, ref: ChunkRef, cipher: Cipher | None = None) -> None:
     """Raise `CorruptChunk` unless `data` are the plain bytes of `ref`."""
     if len(data) != ref.size:
         raise CorruptChunk(f"chunk {ref.hash[:12]} has {len(data)} bytes instead of {ref.size}")
-    if digest(data) != ref.hash:
+    if (_need(cipher, ref).address(data) if ref.encrypted else digest(data)) != ref.hash:
         raise CorruptChunk(f"chunk {ref.hash[:12]} ({ref.size} bytes) was altered: its hash is another one")
 
 
-def unpack(data: bytes, ref: ChunkRef) -> bytes:
-    """Decompress a chunk and verify it; never makes more than `ref.size` bytes (and one).
+def _need(cipher: Cipher | None, ref: ChunkRef) -> Cipher:
+    if cipher is None:
+        raise EncryptionError(f"chunk {ref.hash[:12]} is encrypted: it cannot be read without the server's key")
+    return cipher
 
-    Raises `CorruptChunk`, or `FormatError` where the library for its codec is not there.
+
+def most_stored(ref: ChunkRef) -> int:
+    """No sound chunk has more bytes in the store, whoever has packed it."""
+    return ref.size + OVERHEAD + 1024
+
+
+def unpack(data: bytes | bytearray, ref: ChunkRef, cipher: Cipher | None = None) -> bytes:
+    """Decrypt and decompress a chunk and verify it; never makes more than `ref.size` bytes (and one).
+
+    Raises `CorruptChunk`, `EncryptionError` where the key or the package is missing, or `FormatError` where the library
+    for its codec is not there.
     """
+    codec = ref.codec
+    if ref.encrypted:
+        data = _need(cipher, ref).open(data, ref.hash, codec)
+        codec = codec.removesuffix(_SEALED)
     try:
-        plain = compression.decompress(data, ref.codec, ref.size)
+        plain = bytes(data) if codec == compression.RAW else compression.decompress(data, codec, ref.size)
     except (zlib.error, compression.DecompressError) as error:
         raise CorruptChunk(f"chunk {ref.hash[:12]} cannot be decompressed ({ref.codec}): {error}") from error
-    check(plain, ref)
+    check(plain, ref, cipher)
     return plain

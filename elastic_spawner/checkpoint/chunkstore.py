@@ -20,15 +20,19 @@ from elastic_spawner.checkpoint import compression
 from elastic_spawner.checkpoint.chunks import (
     CHUNK_BYTES,
     PREFIX,
-    SUFFIXES,
     ChunkRef,
     check,
     chunk_key,
+    codecs,
     digest,
+    most_stored,
     parse_key,
     pieces,
+    raw_size,
+    seal,
     unpack,
 )
+from elastic_spawner.checkpoint.encryption import Cipher
 from elastic_spawner.errors import CorruptChunk, StoreError, StoreNotFound
 from elastic_spawner.stores.base import Buffer, Entry, Store
 
@@ -73,10 +77,15 @@ class Stats:
 
 
 class ChunkStore:
-    """Chunks in `store`. `put` and `read` may be called from several threads."""
+    """Chunks in `store`. `put` and `read` may be called from several threads.
 
-    def __init__(self, store: Store) -> None:
+    `cipher` reads encrypted chunks; with `encrypt` it also writes them, and no others.
+    """
+
+    def __init__(self, store: Store, cipher: Cipher | None = None, encrypt: bool = False) -> None:
         self.store = store
+        self._cipher = cipher
+        self._sealing = cipher if encrypt else None
         self.stats = Stats(default_bandwidth=_DEFAULT_BANDWIDTH[store.remote])
         self._lock = threading.Lock()
         self._current: dict[
@@ -126,7 +135,7 @@ class ChunkStore:
             # Another thread may write to the user's buffer now. What is hashed and what is stored must be the same
             # bytes.
             part = self._copy(part)
-        address = digest(part)
+        address = self._address(part)
         ref = self._find(address, len(part))
         if ref is not None:
             return ref
@@ -134,11 +143,11 @@ class ChunkStore:
 
     def _put_later(self, data: bytes, codec: str) -> ChunkRef:
         """Small writes to a remote store overlap; `flush` waits for them."""
-        address = digest(data)
+        address = self._address(data)
         found = self._find(address, len(data))
         if found is not None:
             return found
-        body, codec = self._pack(memoryview(data), codec)
+        body, codec = self._pack(address, memoryview(data), codec)
         ref = ChunkRef(address, len(data), len(body), codec)
         with self._lock:
             self._current[address] = ref
@@ -152,7 +161,7 @@ class ChunkStore:
         return ref
 
     def _write(self, address: str, part: memoryview, codec: str) -> ChunkRef:
-        body, codec = self._pack(part, codec)
+        body, codec = self._pack(address, part, codec)
         ref = ChunkRef(address, len(part), len(body), codec)
         with self._lock:
             same = self._current.setdefault(address, ref)  # equal pieces are often neighbours: zeros
@@ -162,12 +171,18 @@ class ChunkStore:
             self._unflushed.add(address)
         return self._store(ref, body)
 
-    def _pack(self, part: memoryview, codec: str) -> tuple[Buffer, str]:
+    def _address(self, data: bytes | memoryview) -> str:
+        return digest(data) if self._sealing is None else self._sealing.address(data)
+
+    def _pack(self, address: str, part: memoryview, codec: str) -> tuple[Buffer, str]:
+        body: Buffer = part
         if codec != compression.RAW:
             packed = compression.compress(part, codec)
             if len(packed) < 0.95 * len(part):
-                return packed, codec
-        return part, compression.RAW
+                body = packed
+            else:
+                codec = compression.RAW
+        return (body, codec) if self._sealing is None else seal(self._sealing, body, address, codec)
 
     def _store(self, ref: ChunkRef, body: Buffer) -> ChunkRef:
         started = time.perf_counter()
@@ -230,10 +245,10 @@ class ChunkStore:
         """A chunk that is in the store, young enough to stay; None where it must be written."""
         ref = self._current.get(address)
         if ref is None:
-            for codec in SUFFIXES:
+            for codec in codecs(encrypted=self._sealing is not None):
                 entry = self._look(chunk_key(address, codec))
                 # A raw chunk of another size can only be a damaged one: write it again.
-                if entry and (codec != compression.RAW or entry.size == size) and self._keep_alive(entry):
+                if entry and raw_size(size, codec) in (None, entry.size) and self._keep_alive(entry):
                     ref = ChunkRef(address, size, entry.size, codec)
                     break
             else:
@@ -247,14 +262,16 @@ class ChunkStore:
     def missing(self, refs: Iterable[ChunkRef], safe: frozenset[str] = frozenset()) -> list[ChunkRef]:
         """Those of `refs` that are not in the store; the others are made young, so that no collector takes them.
 
-        `safe` are addresses that no collector will take anyhow: looked for, but not made young.
+        `safe` are addresses that no collector will take anyhow: looked for, but not made young. A chunk that is not
+        encrypted counts as gone where this store encrypts, and the other way round: a checkpoint is wholly the one or
+        the other.
         """
         gone = []
         for address, ref in {ref.hash: ref for ref in refs}.items():
             known = self._current.get(address)
             if known is not None and known.codec == ref.codec:
                 continue
-            entry = self._look(ref.key)
+            entry = self._look(ref.key) if ref.encrypted == (self._sealing is not None) else None
             if entry is None or not (address in safe or self._keep_alive(entry)):
                 gone.append(ref)
             else:
@@ -318,9 +335,22 @@ class ChunkStore:
                     raise CorruptChunk(f"chunk {ref.hash[:12]} has {size} bytes instead of {ref.size}")
                 check(into, ref)
             else:
-                into[:] = unpack(self.store.get(ref.key), ref)
+                into[:] = unpack(self._stored(ref), ref, self._cipher)
         except StoreNotFound as error:
             raise CorruptChunk(f"chunk {ref.hash[:12]} ({ref.size} bytes) is missing: {error}") from error
+
+    def _stored(self, ref: ChunkRef) -> bytearray:
+        """The bytes in the store, never more of them than a sound chunk may have."""
+        room = ref.stored_size
+        while True:
+            body = bytearray(room)
+            size = self.store.get_into(ref.key, memoryview(body))
+            if size <= room:
+                del body[size:]
+                return body
+            if size > most_stored(ref):
+                raise CorruptChunk(f"chunk {ref.hash[:12]} has {size} bytes in the store, more than it can have")
+            room = size  # packed anew by another version of the library
 
     def problem(self, ref: ChunkRef) -> str | None:
         """What is wrong with a chunk in the store; None where it is sound."""

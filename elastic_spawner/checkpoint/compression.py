@@ -30,7 +30,7 @@ class DecompressError(Exception):
 
 
 class _Zstd:
-    def __init__(self, compress: Callable[[Any], bytes], decompress: Callable[[bytes, int], bytes]) -> None:
+    def __init__(self, compress: Callable[[Any], bytes], decompress: Callable[[Any, int], bytes]) -> None:
         self.compress, self.decompress = compress, decompress
 
 
@@ -40,7 +40,7 @@ def _zstd() -> _Zstd | None:
     try:
         package: Any = importlib.import_module("zstandard")
 
-        def decompress(data: bytes, size: int) -> bytes:
+        def decompress(data: Any, size: int) -> bytes:
             try:
                 if package.frame_content_size(data) != size:  # believed by the library, which would allocate it
                     raise DecompressError(f"it does not hold {size} bytes")
@@ -57,7 +57,7 @@ def _zstd() -> _Zstd | None:
     except ImportError:
         return None
 
-    def unzip(data: bytes, size: int) -> bytes:
+    def unzip(data: Any, size: int) -> bytes:
         try:
             return bytes(builtin.ZstdDecompressor().decompress(data, size + 1))
         except (builtin.ZstdError, EOFError) as error:
@@ -81,7 +81,7 @@ def compress(data: Any, codec: str) -> bytes:
     return zstd.compress(data)
 
 
-def decompress(data: bytes, codec: str, size: int) -> bytes:
+def decompress(data: bytes | bytearray, codec: str, size: int) -> bytes:
     """Decompress to at most `size` bytes and one. Raises `DecompressError`, `zlib.error`, or `FormatError` (no such
     library).
     """

@@ -2,26 +2,36 @@
 
 A manifest is one JSON object in canonical form. This module adds and checks what every manifest has (format, session,
 generation, time, signature); what is in it beyond that is the business of those who save and restore.
+
+In an encrypted manifest (format 2) that content is sealed. In clear are, besides what every manifest has, the addresses
+of its chunks with their sizes in the store: a collector needs them, and has no key. The signature is over all of it.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from elastic_spawner.checkpoint import signing
-from elastic_spawner.errors import CheckpointError, FormatError, SignatureError
+from elastic_spawner.checkpoint.chunks import references
+from elastic_spawner.checkpoint.encryption import ALGORITHM, Cipher
+from elastic_spawner.errors import CheckpointError, EncryptionError, FormatError, SignatureError
 
-FORMAT = 1
-"""The newest format that this version reads, and the one it writes."""
+PLAIN = 1
+SEALED = 2
+FORMAT = SEALED
+"""The newest format that this version reads. It writes `PLAIN`, and `SEALED` where it encrypts."""
 
 PREFIX = "manifests/"
 
 _SESSION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _KEY = re.compile(r"manifests/([^/]+)/(\d{8,})\.json")
-_OURS = ("format", "session", "generation", "created", "mac")
+_HEADER = ("format", "session", "generation", "created")
+_OURS = (*_HEADER, "mac", "encrypted")
 
 
 def check_session(session: str) -> str:
@@ -44,22 +54,38 @@ def parse_key(key: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match and _SESSION.fullmatch(match[1]) else None
 
 
-def build(session: str, generation: int, created: float, content: Mapping[str, Any], key: bytes) -> bytes:
-    """Sign `content` as a generation of `session` and write it as JSON.
+def build(
+    session: str,
+    generation: int,
+    created: float,
+    content: Mapping[str, Any],
+    key: bytes,
+    cipher: Cipher | None = None,
+) -> bytes:
+    """Sign `content` as a generation of `session` and write it as JSON; sealed by the `cipher` if there is one.
 
     `created` is in seconds since the epoch. Raises `FormatError` where the content is not plain JSON.
     """
-    plain = json.loads(signing.canonical({name: value for name, value in content.items() if name not in _OURS}))
-    document = {**plain, "format": FORMAT, "session": session, "generation": generation, "created": created}
+    text = signing.canonical({name: value for name, value in content.items() if name not in _OURS})
+    header = {"session": session, "generation": generation, "created": created}
+    document: dict[str, Any]
+    if cipher is None:
+        document = {**json.loads(text), **header, "format": PLAIN}
+    else:
+        document = {**header, "format": SEALED}
+        nonce, sealed = cipher.seal_manifest(zlib.compress(text, 1), _about(document))
+        document["encrypted"] = {"alg": ALGORITHM, "nonce": nonce.hex(), "content": base64.b64encode(sealed).decode()}
+        document["chunks"] = sorted({(ref.hash, ref.stored_size) for ref in references(content)})
     document["mac"] = signing.signature(document, key)
     return signing.canonical(document)
 
 
-def parse(raw: bytes, session: str, generation: int, key: bytes | None) -> dict[str, Any]:
+def parse(raw: bytes, session: str, generation: int, key: bytes | None, cipher: Cipher | None = None) -> dict[str, Any]:
     """Read a manifest and verify that it was signed with `key`, is this generation of this session, and can be
     understood.
 
-    Without a key the signature is not verified. Raises `SignatureError`, `FormatError`.
+    Without a key the signature is not verified. Of an encrypted manifest the content is there when a `cipher` opens it,
+    and what is in clear otherwise; `is_sealed` tells. Raises `SignatureError`, `FormatError`, `EncryptionError`.
     """
     where = f"generation {generation} of session {session!r}"
     forged = SignatureError(
@@ -84,7 +110,7 @@ def parse(raw: bytes, session: str, generation: int, key: bytes | None) -> dict[
             f"{where} has format {document['format']}, and this elastic_spawner reads formats up to {FORMAT}: "
             "upgrade elastic_spawner to read it"
         )
-    if document.get("format") != FORMAT:
+    if document.get("format") not in (PLAIN, SEALED):
         raise FormatError(
             f"{where} has format {document.get('format')!r}, which no version of elastic_spawner has written"
         )
@@ -92,7 +118,45 @@ def parse(raw: bytes, session: str, generation: int, key: bytes | None) -> dict[
         raise forged if key else FormatError(f"{where} says that it is another: it was copied or renamed")
     if not isinstance(document.get("created"), (int, float)):
         raise FormatError(f"{where} does not say when it was created")
+    if document["format"] == SEALED and cipher is not None:
+        return _open(document, where, cipher)
     return document
+
+
+def is_sealed(document: Mapping[str, Any]) -> bool:
+    """Whether the content of this manifest is missing, for it is encrypted and was not opened."""
+    return isinstance(document.get("encrypted"), dict)
+
+
+def chunk_sizes(document: Any) -> Iterator[tuple[str, int]]:
+    """Address and size in the store of each chunk that a manifest names, opened or not, each as often as it occurs."""
+    if isinstance(document, dict) and is_sealed(document) and isinstance(document.get("chunks"), list):
+        for item in document["chunks"]:
+            if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and type(item[1]) is int:
+                yield item[0], item[1]
+    else:
+        yield from ((ref.hash, ref.stored_size) for ref in references(document))
+
+
+def _about(document: Mapping[str, Any]) -> bytes:
+    return signing.canonical({name: document[name] for name in _HEADER})
+
+
+def _open(document: dict[str, Any], where: str, cipher: Cipher) -> dict[str, Any]:
+    try:
+        box = document["encrypted"]
+        if box["alg"] != ALGORITHM:
+            raise FormatError(
+                f"{where} is encrypted by {box['alg']}, which this elastic_spawner does not know: upgrade it"
+            )
+        sealed = base64.b64decode(box["content"], validate=True)
+        text = cipher.open_manifest(bytes.fromhex(box["nonce"]), sealed, _about(document))
+        content = json.loads(zlib.decompress(text))
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise SignatureError(f"{where} cannot be decrypted with this server's key: nothing of it is used") from error
+    except EncryptionError as error:
+        raise EncryptionError(f"{where} is encrypted: {error}") from error
+    return {**content, **{name: document[name] for name in (*_HEADER, "mac")}, "encrypted": ALGORITHM}
 
 
 def _newer(version: Any) -> bool:

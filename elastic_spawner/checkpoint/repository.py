@@ -23,7 +23,15 @@ from elastic_spawner.checkpoint import signing
 from elastic_spawner.checkpoint.chunks import ChunkRef, references
 from elastic_spawner.checkpoint.chunkstore import ChunkStore, Stats
 from elastic_spawner.checkpoint.collect import GcReport, collect
-from elastic_spawner.errors import CheckpointError, CheckpointNotFound, CorruptChunk, FormatError, StoreNotFound
+from elastic_spawner.checkpoint.encryption import Cipher
+from elastic_spawner.errors import (
+    CheckpointError,
+    CheckpointNotFound,
+    CorruptChunk,
+    EncryptionError,
+    FormatError,
+    StoreNotFound,
+)
 from elastic_spawner.stores.base import Buffer, Store
 
 __all__ = ["ChunkRef", "GcReport", "GenerationInfo", "Repository", "Stats", "VerifyReport"]
@@ -68,17 +76,25 @@ class VerifyReport:
 class Repository:
     """The checkpoints in `store`, signed by a key derived from the server's secret `key`.
 
-    Without a key one can look (signatures are not verified then), not commit. Raises `ValueError` for a secret below
+    Without a key one can look (signatures are not verified then), not commit. With `encrypt`, what is written is
+    encrypted by other keys derived from it; what is there is read either way. Raises `ValueError` for a secret below
     16 bytes.
     """
 
-    def __init__(self, store: Store, key: bytes | None) -> None:
+    def __init__(self, store: Store, key: bytes | None, encrypt: bool = False) -> None:
         self.store = store
         self._key = None if key is None else signing.derive(key, "manifest")
-        self._chunks = ChunkStore(store)
+        self._cipher = None if key is None else Cipher(key)
+        self._sealing = self._cipher if encrypt else None
+        self._chunks = ChunkStore(store, self._cipher, encrypt)
         self._last: dict[
             str, tuple[int, frozenset[str]]
         ] = {}  # the newest generation of a session that we saw, its addresses
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether what is written is encrypted."""
+        return self._sealing is not None
 
     @property
     def stats(self) -> Stats:
@@ -145,7 +161,7 @@ class Repository:
                         f"(the first: {gone[0].hash[:12]}): put them again"
                     )
                 self._chunks.flush()  # also for what was only touched
-                raw = manifests.build(session, generation, time.time(), manifest, self._key)
+                raw = manifests.build(session, generation, time.time(), manifest, self._key, self._sealing)
                 if self.store.create(manifests.manifest_key(session, generation), raw):
                     break
         finally:
@@ -164,7 +180,7 @@ class Repository:
             if newest and self.store.remote:
                 try:
                     raw = self.store.get(manifests.manifest_key(session, newest))
-                    addresses = frozenset(ref.hash for ref in references(_peek(raw)))
+                    addresses = frozenset(address for address, _ in manifests.chunk_sizes(_peek(raw)))
                 except StoreNotFound:
                     pass
         return max(newest, known), addresses
@@ -181,8 +197,8 @@ class Repository:
     def load(self, session: str, generation: int) -> dict[str, Any]:
         """The manifest of one generation, verified.
 
-        Raises `CheckpointNotFound`, `SignatureError` (forged, damaged, another server's), `FormatError` (of a newer
-        version).
+        Without a key, only what is in clear of an encrypted one. Raises `CheckpointNotFound`, `SignatureError` (forged,
+        damaged, another server's), `FormatError` (of a newer version), `EncryptionError` (it cannot be opened here).
         """
         key = manifests.manifest_key(session, generation)
         try:
@@ -191,7 +207,7 @@ class Repository:
             raise CheckpointNotFound(
                 f"there is no generation {generation} of session {session!r} in {self.store.url}"
             ) from error
-        return manifests.parse(raw, session, generation, self._key)
+        return manifests.parse(raw, session, generation, self._key, self._cipher)
 
     def generations(self, session: str) -> list[GenerationInfo]:
         """All generations of a session, oldest first, without verifying them."""
@@ -206,7 +222,7 @@ class Repository:
             except FormatError as error:
                 found.append(GenerationInfo(generation, 0.0, 0, str(error)))
                 continue
-            size = sum(ref.stored_size for ref in set(references(document)))
+            size = sum(stored for _, stored in set(manifests.chunk_sizes(document)))
             found.append(GenerationInfo(generation, float(document["created"]), size))
         return found
 
@@ -246,11 +262,16 @@ class Repository:
         """Hash every chunk of a generation (the newest by default) again. Nothing is unpickled.
 
         Problems of chunks are in the report. Raises `CheckpointNotFound`, `SignatureError`, `FormatError`,
-        `StoreError`.
+        `EncryptionError`, `StoreError`.
         """
         document = self.latest(session) if generation is None else self.load(session, generation)
         if document is None:
             raise CheckpointNotFound(f"there is no checkpoint of session {session!r} in {self.store.url}")
+        if manifests.is_sealed(document):
+            raise EncryptionError(
+                f"generation {document['generation']} of session {session!r} is encrypted: "
+                "it cannot be verified without the server's key"
+            )
         refs = set(references(document))
         return VerifyReport(
             session=session,

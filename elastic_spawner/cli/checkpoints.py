@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..checkpoint.repository import Repository, VerifyReport
-from ..errors import CheckpointNotFound, FormatError, SignatureError
+from ..errors import CheckpointNotFound, EncryptionError, FormatError, SignatureError
 from ..stores import open_store
 from . import keys, manifests
 from .failure import Failure, bad_input
@@ -23,6 +23,7 @@ FAULTS = {
     "damaged": "not as stored; an earlier generation may be (--all)",
     "signature": "not signed with this key: it is forged or damaged, or the key is another server's",
     "format": "of a format that this version does not read: upgrade elastic-spawner",
+    "key": "encrypted, and cannot be verified here",
 }
 
 NOTEBOOK = "notebook"
@@ -124,7 +125,7 @@ def _overview(opened: Opened, session: str) -> dict[str, Any]:
     }
     try:
         entry["manifest"] = opened.repository.latest(session)
-    except (SignatureError, FormatError) as error:
+    except (SignatureError, FormatError, EncryptionError) as error:
         entry["problem"] = str(error)
     return entry
 
@@ -184,8 +185,9 @@ def _verified(opened: Opened, session: str, generation: int) -> dict[str, Any]:
     result: dict[str, Any] = {"session": session, "generation": generation, "fault": None, "affected": []}
     try:
         report: VerifyReport = opened.repository.verify(session, generation)
-    except (SignatureError, FormatError) as error:
-        fault = "format" if isinstance(error, FormatError) else "signature"
+    except (SignatureError, FormatError, EncryptionError) as error:
+        kinds = {FormatError: "format", EncryptionError: "key"}
+        fault = kinds.get(type(error), "signature")
         return {**result, "ok": False, "signed": False, "problems": [str(error)], "fault": fault}
     if report.problems:
         result["fault"] = "damaged"

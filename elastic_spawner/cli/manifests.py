@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..checkpoint.chunks import references
+from ..checkpoint.manifest import chunk_sizes, is_sealed
 from .output import bytes_text, dict_of, dicts_of, moment_text, number_of, printable, table, text_of
 
 PLANS = {"store": "stored", "rerun": "re-run", "lost": "lost"}
@@ -13,6 +14,8 @@ PLANS = {"store": "stored", "rerun": "re-run", "lost": "lost"}
 
 def one_line(manifest: dict[str, Any]) -> str:
     """``12 variables, Python 3.11.2``."""
+    if is_sealed(manifest):
+        return "encrypted: its key is needed to see what it holds"
     if manifest.get("kind") == "server":
         count = len(dicts_of(manifest.get("kernels")))
         return f"the server's list of {count} kernel{'' if count == 1 else 's'}"
@@ -34,8 +37,12 @@ def describe(manifest: dict[str, Any]) -> str:
         f"session {text_of(manifest.get('session'))}, generation {text_of(manifest.get('generation'))}, "
         f"made {moment_text(number_of(manifest.get('created')))}, format {text_of(manifest.get('format'))}"
     ]
-    stored = sum(ref.stored_size for ref in set(references(manifest)))
+    stored = sum(size for _, size in set(chunk_sizes(manifest)))
     lines.append(f"{one_line(manifest)}; {bytes_text(stored)} in the store")
+    if is_sealed(manifest):
+        return lines[0] + "\n" + lines[1]
+    if manifest.get("encrypted"):
+        lines.append(f"encrypted by {text_of(manifest['encrypted'])}")
     if manifest.get("kind") == "server":
         return "\n".join([*lines, "", _kernels(manifest)])
     libraries = dict_of(manifest.get("libraries"))

@@ -9,6 +9,7 @@ from jupyterhub.traitlets import ByteSpecification
 from traitlets import Bool, Enum, Float, Unicode, default
 from traitlets.config import Configurable
 
+from ..checkpoint.encryption import POLICIES
 from .keys import SECRET_FILE
 
 if TYPE_CHECKING:  # what the mixin goes in front of
@@ -53,6 +54,18 @@ class ElasticTraits(_Base):
     secret_file = Unicode(
         SECRET_FILE,
         help="File with the secret, used when nothing else gives it, and made (readable by the hub only) when missing.",
+    ).tag(config=True)
+
+    encrypt_checkpoints = Enum(
+        list(POLICIES),
+        "no",
+        help="""Whether checkpoints are encrypted, with a key of each server's own that is derived from the secret.
+
+        For stores whose owner is not to read the values in them. The package `cryptography` does it, which is compiled
+        and cannot be lent: each kernel's environment has to have it. `yes`: a kernel that lacks it is not saved, and a
+        resize is refused then, which names the package. `where_possible`: such a kernel is saved without encryption,
+        which its report says. Checkpoints from before a change of this can be read all the same.
+        """,
     ).tag(config=True)
 
     # -- sizes ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from ..errors import ElasticError
 from . import session as sessions
 from .keys import user_key
 
-USAGE = "usage: %elastic plan | checkpoint URL [SESSION] | restore URL [SESSION] | report | status"
+USAGE = "usage: %elastic plan | checkpoint [--encrypt] URL [SESSION] | restore URL [SESSION] | report | status"
 SESSION = "notebook"
 
 
@@ -55,21 +55,27 @@ class ElasticMagics(Magics):
 
         %elastic plan                        what would be stored, recomputed and lost
         %elastic checkpoint URL [SESSION]    save to file:///folder or s3://bucket/prefix
+        %elastic checkpoint --encrypt URL    the same, readable with your key only
         %elastic restore URL [SESSION]       bring back what was saved there
         %elastic report                      what became of each variable in the last restore
         %elastic status                      the last save and restore
         """
         words = line.split()
+        encrypt = words[:2] == ["checkpoint", "--encrypt"]
+        if encrypt:
+            del words[1]
         session = sessions.current()
         try:
             if words[:1] == ["plan"] and len(words) == 1:
                 print(Plan(session.prepare().summary()))
             elif words[:1] == ["checkpoint"] and len(words) in (2, 3):
-                done = session.checkpoint(words[1], (words[2:] or [SESSION])[0], user_key())
+                policy = "yes" if encrypt else "no"
+                done = session.checkpoint(words[1], (words[2:] or [SESSION])[0], user_key(), encrypt=policy)
                 lost = "".join(f"\n  not saved: {v['name']} ({v['type']}): {v['reason']}" for v in done["plan"]["lost"])
                 print(
-                    f"Saved as generation {done['generation']}: {_size(done['bytes'])}, "
-                    f"of which {_size(done['bytes_written'])} written, in {done['seconds']:.2f} s.{lost}"
+                    f"Saved{', encrypted,' if encrypt else ''} as generation {done['generation']}: "
+                    f"{_size(done['bytes'])}, of which {_size(done['bytes_written'])} written, "
+                    f"in {done['seconds']:.2f} s.{lost}"
                 )
             elif words[:1] == ["restore"] and len(words) in (2, 3):
                 report = session.restore(words[1], (words[2:] or [SESSION])[0], user_key())

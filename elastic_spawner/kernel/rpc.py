@@ -51,9 +51,14 @@ def _plan() -> dict[str, Any]:
 
 
 def _checkpoint(
-    url: str, session: str, key: str, deadline_s: float | None = None, accept_loss: bool = True
+    url: str,
+    session: str,
+    key: str,
+    deadline_s: float | None = None,
+    accept_loss: bool = True,
+    encrypt: str = "no",
 ) -> dict[str, Any]:
-    return sessions.current().checkpoint(url, session, bytes.fromhex(key), deadline_s, accept_loss)
+    return sessions.current().checkpoint(url, session, bytes.fromhex(key), deadline_s, accept_loss, encrypt)
 
 
 def _restore(url: str, session: str, key: str, generation: int | None = None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Session:
         self._paused = 0
         self._happened = False
         self._costs: Any = None
-        self._repositories: dict[tuple[str, bytes], Any] = {}
+        self._repositories: dict[tuple[str, bytes, bool], Any] = {}
 
     # -- watching
 
@@ -161,22 +161,37 @@ class Session:
                     self.tracker.values.forget(name)
 
     def checkpoint(
-        self, url: str, session: str, key: bytes, deadline_s: float | None = None, accept_loss: bool = True
+        self,
+        url: str,
+        session: str,
+        key: bytes,
+        deadline_s: float | None = None,
+        accept_loss: bool = True,
+        encrypt: str = "no",
     ) -> dict[str, Any]:
-        """Save to a store; returns {"generation", "bytes", "bytes_written", "seconds", "plan"}.
+        """Save to a store; returns {"generation", "bytes", "bytes_written", "seconds", "plan", "encrypted"}.
 
-        Raises SaveError, StoreError; WouldLose when a variable cannot be carried over and ``accept_loss`` is false.
+        ``encrypt`` is one of ``checkpoint.encryption.POLICIES``. Raises SaveError, StoreError; EncryptionError when it
+        asks for what this environment cannot do; WouldLose when a variable cannot be carried over and ``accept_loss``
+        is false.
         """
+        from ..checkpoint import encryption
         from ..checkpoint.save import save
 
         with self.paused():
-            repository = self.repository(url, key)
+            sealing = encryption.wanted(encrypt)
+            if sealing:
+                encryption.require()
+            repository = self.repository(url, key, sealing)
             prepared = self.prepare(deadline_s)
             # an output that no variable holds is worth a word in the report, but no refusal
             lost = [v for v in prepared.summary()["lost"] if not is_output(v["name"])]
             if lost and not accept_loss:
                 raise WouldLose(lost)
             done = save(prepared, repository, session, self.costs, deadline_s)
+        done["encrypted"] = sealing
+        if encrypt == "where_possible" and not sealing:
+            done["notes"] = ["It is not encrypted: the kernel's environment lacks the package cryptography."]
         self.last_checkpoint = {**done, "url": url, "session": session, "time": time.time()}
         return done
 
@@ -199,14 +214,14 @@ class Session:
         tracker = self.tracker
         tracker.adopt(history)
 
-    def repository(self, url: str, key: bytes) -> Any:
+    def repository(self, url: str, key: bytes, encrypt: bool = False) -> Any:
         """The checkpoint repository at a URL, kept open for the next save."""
         from ..checkpoint.repository import Repository
         from ..stores import open_store
 
-        known = self._repositories.get((url, key))
+        known = self._repositories.get((url, key, encrypt))
         if known is None:
-            known = self._repositories[url, key] = Repository(open_store(url), key)
+            known = self._repositories[url, key, encrypt] = Repository(open_store(url), key, encrypt)
         return known
 
     def status(self) -> dict[str, Any]:

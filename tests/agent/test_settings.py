@@ -28,6 +28,7 @@ def test_are_taken_out_of_the_environment() -> None:
     assert settings.store_url == "file:///checkpoints/ada"
     assert settings.secret == bytes.fromhex(SECRET)
     assert settings.libs == ("/lent/a", "/lent/b")
+    assert settings.encrypt == "no"
     assert environ == {"PATH": "/bin", "JUPYTER_CONFIG_PATH": "/etc/admin"}
 
 
@@ -48,6 +49,7 @@ def test_none_without_a_spawner() -> None:
         ({"ELASTIC_SPAWNER_STORE_URL": ""}, "ELASTIC_SPAWNER_STORE_URL is not set"),
         ({"ELASTIC_SPAWNER_SECRET": "no hex"}, "not hexadecimal"),
         ({"ELASTIC_SPAWNER_SECRET": "abcd"}, "has 2 bytes"),
+        ({"ELASTIC_SPAWNER_ENCRYPT": "perhaps"}, "one of no, yes, where_possible"),
     ],
 )
 def test_what_cannot_be_used_is_named_and_taken_out_all_the_same(wrong: dict[str, str], message: str) -> None:

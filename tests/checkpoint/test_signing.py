@@ -120,7 +120,7 @@ def test_newer_format_names_both_versions(signed: bytes) -> None:
     """Signed with our key in the way that we know, or in a way of its own: the user is told to upgrade."""
     document = {**json.loads(signed), "format": 9}
     for mac in (signing.signature(document, KEY), {"alg": "ED25519", "value": "?"}):
-        with pytest.raises(FormatError, match=r"format 9.*up to 1.*upgrade"):
+        with pytest.raises(FormatError, match=r"format 9.*up to 2.*upgrade"):
             manifest.parse(signing.canonical({**document, "mac": mac}), "s", 7, KEY)
     with pytest.raises(FormatError, match="upgrade"):
         manifest.parse(signing.canonical(document), "s", 7, None)
