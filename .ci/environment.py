@@ -4,9 +4,11 @@
     python3 .ci/environment.py main
 
 Standard library only, because it runs before anything is installed. An environment is a virtual environment with this
-checkout installed editable, plus the JupyterHub proxy from npm where it is needed. It lies in the user's cache folder
-(or in `$ELASTIC_ENVIRONMENTS`) under a name that holds a hash of everything it was made from: of `pyproject.toml`, of
-this file, of the interpreter and of the checkout's place. So a second run finds it, and a change makes a new one.
+checkout installed editable, plus the JupyterHub proxy from npm where it is needed. Most are made from the interpreter
+that runs this file; some name another one, and are not made where that is not installed (exit status 3). It lies in the
+user's cache folder (or in `$ELASTIC_ENVIRONMENTS`) under a name that holds a hash of everything it was made from: of
+`pyproject.toml`, of this file, of the interpreter and of the checkout's place. So a second run finds it, and a change
+makes a new one.
 """
 
 from __future__ import annotations
@@ -17,18 +19,43 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 TREE = Path(__file__).resolve().parent.parent
 
-# name -> (arguments of `uv pip install`, needs the proxy, needs a browser)
+NO_SUCH_PYTHON = 3
+"""Exit status: the environment's Python is not on this machine."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an environment is made from."""
+
+    requirements: tuple[str, ...]
+    """Arguments of ``uv pip install``."""
+    proxy: bool = False
+    browser: bool = False
+    python: str = ""
+    """The interpreter's minor version; empty for the one that runs this file."""
+
+
+def catalogue(python: str = "", *others: str) -> Recipe:
+    """The conformance catalogue's libraries, the newest of each but for what ``others`` requires."""
+    return Recipe(("-e", ".", "--group", "conformance", *others), python=python)
+
+
 ENVIRONMENTS = {
-    "demo": (["-e", ".[demo]"], True, False),
-    "main": (["-e", ".[test]"], True, True),
-    "hub5": (["-e", ".[test]", "jupyterhub==5.5.*"], True, False),
-    "conformance": (["-e", ".", "--group", "conformance"], False, False),
-    "docs": (["-e", ".[docs]"], False, False),
+    "demo": Recipe(("-e", ".[demo]"), proxy=True),
+    "main": Recipe(("-e", ".[test]"), proxy=True, browser=True),
+    "hub5": Recipe(("-e", ".[test]", "jupyterhub==5.5.*"), proxy=True),
+    "conformance": catalogue(),
+    "conformance-3.10": catalogue("3.10", "ipykernel<7", "numpy<2", "pandas<3"),
+    "conformance-3.11": catalogue("3.11", "ipykernel<7", "numpy<2", "pandas<3"),
+    "conformance-3.12": catalogue("3.12", "ipykernel<7", "pandas<3"),
+    "conformance-3.13": catalogue("3.13"),
+    "docs": Recipe(("-e", ".[docs]")),
 }
 PROXY = "configurable-http-proxy@^5"
 # command -> Debian's package
@@ -77,8 +104,21 @@ def cache_folder() -> Path:
     return cache
 
 
-def key(name: str) -> str:
-    parts = [name, sys.version, sys.executable, str(TREE)]
+def interpreter(version: str) -> Path:
+    """An interpreter of this minor version, from PATH or among pyenv's; ends the program with status 3 without one."""
+    if not version or version == f"3.{sys.version_info[1]}":
+        return Path(sys.executable)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser() / "versions"
+    for found in (shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python{version}"))):
+        # a shim of pyenv's is there for versions that it will not run
+        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
+            return Path(found)
+    say(f"Python {version} is not on this machine")
+    sys.exit(NO_SUCH_PYTHON)
+
+
+def key(name: str, python: Path) -> str:
+    parts = [name, sys.version, str(python.resolve()), str(TREE)]
     content = [(TREE / "pyproject.toml").read_bytes(), Path(__file__).read_bytes()]
     return hashlib.blake2b("\0".join(parts).encode() + b"\0".join(content), digest_size=6).hexdigest()
 
@@ -92,14 +132,14 @@ def prune(cache: Path, name: str) -> None:
             shutil.rmtree(mark.parent, ignore_errors=True)
 
 
-def make_python(folder: Path, requirements: list[str]) -> None:
-    made = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True, check=False)
+def make_python(folder: Path, python: Path, requirements: tuple[str, ...]) -> None:
+    made = subprocess.run([str(python), "-m", "venv", str(folder)], capture_output=True, text=True, check=False)
     if made.returncode:  # Debian keeps ensurepip in a package of its own
         shutil.rmtree(folder, ignore_errors=True)
         if "ensurepip" not in made.stdout + made.stderr:
             fail(f"cannot make a virtual environment in {folder}: {(made.stderr or made.stdout).strip()}")
         system_packages([f"python3.{sys.version_info[1]}-venv"])
-        run(sys.executable, "-m", "venv", folder)
+        run(python, "-m", "venv", folder)
     run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv>=0.5")
     run(folder / "bin" / "uv", "pip", "install", "--quiet", "--python", folder / "bin" / "python", *requirements)
 
@@ -115,14 +155,15 @@ def make_proxy(folder: Path) -> None:
 
 def environment(name: str) -> Path:
     """The environment's folder, made when it is not there yet."""
-    requirements, proxy, browser = ENVIRONMENTS[name]
-    if browser and not shutil.which("chromium"):
+    recipe = ENVIRONMENTS[name]
+    python = interpreter(recipe.python)
+    if recipe.browser and not shutil.which("chromium"):
         system_packages([SYSTEM_PACKAGES["chromium"]])
-    if proxy and not shutil.which("node"):  # the proxy in the environment needs it, however old that is
+    if recipe.proxy and not shutil.which("node"):  # the proxy in the environment needs it, however old that is
         system_packages([SYSTEM_PACKAGES["node"]])
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"{name}-{key(name)}"
+    folder = cache / f"{name}-{key(name, python)}"
     with open(cache / f".lock-{name}", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (folder / "complete").exists():
@@ -130,9 +171,9 @@ def environment(name: str) -> Path:
         prune(cache, name)
         shutil.rmtree(folder, ignore_errors=True)
         say(f"making {folder}")
-        make_python(folder, requirements)
+        make_python(folder, python, recipe.requirements)
         (folder / "tree").write_text(f"{TREE}\n")
-        if proxy:
+        if recipe.proxy:
             make_proxy(folder)
         (folder / "complete").touch()
     return folder

@@ -56,7 +56,8 @@ class Reductions:
         self.live = LiveReducer()
         ranges = [r for w in walks for r in w.ranges]
         private: set[int] = set().union(*(w.private for w in walks))
-        self.arrays = ArrayReducer(ranges, private)
+        buffers: set[int] = set().union(*(w.buffers for w in walks))
+        self.arrays = ArrayReducer(ranges, private, buffers)
         self.raw = raw
         self._by_class: dict[type, Callable[[Any], Any] | None] = {}
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import bisect
 import ctypes
+import mmap
 import pickle
 import sys
 from typing import Any
 
-from ..objects.arrays import array_range
+from ..objects.arrays import array_range, owner_of, pickles_like_array, root_of
 from . import rebuild
 from .reduce_live import Unsavable
 
@@ -24,62 +25,109 @@ class Memory:
         self.low, self.high, self.rebuilder = low, high, rebuilder
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        view = memoryview((ctypes.c_char * (self.high - self.low)).from_address(self.low)).cast("B")
-        return self.rebuilder, (pickle.PickleBuffer(view),)
+        return self.rebuilder, (_buffer(self.low, self.high),)
+
+
+def _buffer(low: int, high: int) -> pickle.PickleBuffer:
+    return pickle.PickleBuffer(memoryview((ctypes.c_char * (high - low)).from_address(low)).cast("B"))
 
 
 class ArrayReducer:
     """Reductions of arrays and tensors, for one pickle stream.
 
     ``ranges`` are the memory ranges of all arrays of the component, ``private`` the ids of arrays that are to be
-    copied.
+    copied, ``buffers`` those of the component's other objects whose memory an array may look at.
     """
 
-    def __init__(self, ranges: list[tuple[int, int]], private: set[int]) -> None:
+    def __init__(self, ranges: list[tuple[int, int]], private: set[int], buffers: set[int]) -> None:
         self.private = private
+        self.buffers = buffers
+        self._ranges = set(ranges)
         self._shared = _merge(ranges)
         self._starts = [low for low, _, _ in self._shared]
         self._memory: dict[int, Memory] = {}
 
     def reduce(self, obj: Any) -> Any:
         """A reduction, or NotImplemented; raises Unsavable."""
+        if type(obj) is memoryview:
+            return _memory_view(obj)
         numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(obj, numpy.ndarray):
-            return self._numpy(numpy, obj)
+        if numpy is not None:
+            if isinstance(obj, numpy.ndarray):
+                return self._numpy(numpy, obj)
+            if isinstance(obj, numpy.void):
+                return self._element(numpy, obj)
+            if isinstance(obj, numpy.flatiter):
+                return rebuild.flat_iterator, (obj.base, obj.index)
         torch = sys.modules.get("torch")
         if torch is not None and hasattr(torch, "Tensor") and isinstance(obj, torch.Tensor):
             return self._torch(torch, obj)
         return NotImplemented
 
     def _numpy(self, numpy: Any, a: Any) -> Any:
-        if type(a) is numpy.memmap and a.filename is not None and isinstance(a.base, __import__("mmap").mmap):
-            order = "F" if a.flags.f_contiguous and not a.flags.c_contiguous else "C"
-            a.flush()
-            return rebuild.memory_map, (str(a.filename), a.dtype, a.mode, a.offset, a.shape, order)
+        cls = type(a)
+        root = root_of(a)
+        owner = owner_of(a)
+        if cls is numpy.memmap and a is root:
+            return _memory_map(numpy, a)
         if id(a) in self.private or not a.size:
             return NotImplemented
-        if type(a) not in (numpy.ndarray, numpy.recarray, numpy.matrix):
+        if cls is numpy.ma.MaskedArray:
+            # its own pickling copies data and mask, and forgets whether the mask is hard
+            return _attributed(rebuild.view_as, (a._data, cls), a)
+        if not pickles_like_array(cls):
             return NotImplemented
         span = self._span(*array_range(a))
+        if type(root) is numpy.memmap:
+            return self._view(numpy, a, root)
         if span is None:
             # alone on its memory: numpy pickles it well, but forgets that it is read-only
-            return NotImplemented if a.flags.writeable else (rebuild.read_only, (a.copy(),))
+            if a.flags.writeable or cls is not numpy.ndarray:
+                return NotImplemented
+            return rebuild.read_only, (a.copy(),)
         if a.dtype.hasobject:
-            return self._object_view(numpy, a)
+            return self._object_view(numpy, a, root)
+        if id(owner) in self.buffers:
+            return self._view(numpy, a, owner, low=numpy.frombuffer(owner, "u1").__array_interface__["data"][0])
+        if root is not a and type(root) is numpy.ndarray and self._visited(root, owner):
+            return self._view(numpy, a, root)
         low, high = span
-        memory = self._memory.setdefault(low, Memory(low, high, rebuild.memory))
-        address = a.__array_interface__["data"][0]
-        cls = None if type(a) is numpy.ndarray else type(a)
-        return rebuild.array_view, (memory, address - low, a.dtype, a.shape, a.strides, cls, bool(a.flags.writeable))
+        return self._view(numpy, a, self._memory.setdefault(low, Memory(low, high, rebuild.memory)), low=low)
 
-    def _object_view(self, numpy: Any, a: Any) -> Any:
-        root = a
-        while isinstance(root.base, numpy.ndarray):
-            root = root.base
-        if root is a or not root.flags.c_contiguous or type(root) is not numpy.ndarray:
+    def _view(self, numpy: Any, a: Any, base: Any, low: int | None = None) -> Any:
+        """A look at ``base``, whose memory starts at ``low`` (of an array this is known)."""
+        start = base.__array_interface__["data"][0] if low is None else low
+        cls = None if type(a) is numpy.ndarray else type(a)
+        offset = a.__array_interface__["data"][0] - start
+        args = (base, offset, a.dtype, a.shape, a.strides, cls, bool(a.flags.writeable))
+        plain = cls is None or cls is numpy.memmap
+        return (rebuild.array_view, args) if plain else _attributed(rebuild.array_view, args, a)
+
+    def _visited(self, root: Any, owner: Any) -> bool:
+        """Whether the array that has the memory belongs to the component itself, so that views may refer to it."""
+        alone = owner is None or rebuild.is_memory(owner)
+        return alone and array_range(root) in self._ranges and bool(root.flags.forc)
+
+    def _element(self, numpy: Any, element: Any) -> Any:
+        """An element of a structured array, which looks at the array."""
+        if not isinstance(element.base, numpy.ndarray) or element.dtype.hasobject:
+            return NotImplemented
+        address = element.__array_interface__["data"][0]
+        if self._span(address, address + element.itemsize) is None:
+            return NotImplemented
+        return rebuild.array_element, (numpy.asarray(element),)
+
+    def _object_view(self, numpy: Any, a: Any, root: Any) -> Any:
+        contiguous = root.flags.c_contiguous or root.flags.f_contiguous
+        if root is a or not contiguous or type(root) is not numpy.ndarray or type(a) is not numpy.ndarray:
             return NotImplemented
         offset = a.__array_interface__["data"][0] - root.__array_interface__["data"][0]
-        return rebuild.object_view, (root, offset, a.shape, a.strides, bool(a.flags.writeable))
+        offset, within = divmod(offset, root.itemsize)
+        fields = root.dtype.fields or {}
+        field = next((n for n, (dtype, start, *_) in fields.items() if start == within and dtype == a.dtype), None)
+        if field is None and (within or a.dtype != root.dtype):
+            return NotImplemented
+        return rebuild.object_view, (root, field, offset, a.shape, a.strides, bool(a.flags.writeable))
 
     def _torch(self, torch: Any, t: Any) -> Any:
         if t.grad_fn is not None:
@@ -110,6 +158,57 @@ class ArrayReducer:
 class _Empty:
     def __reduce__(self) -> Any:
         return rebuild.torch_storage, (b"",)
+
+
+def _attributed(function: Any, args: tuple[Any, ...], a: Any) -> Any:
+    """The reduction of an array of a class that keeps attributes."""
+    return function, args, dict(a.__dict__), None, None, rebuild.set_attributes
+
+
+def _memory_map(numpy: Any, a: Any) -> Any:
+    if a.filename is None or not isinstance(a.base, mmap.mmap):
+        return NotImplemented
+    order = "F" if a.flags.f_contiguous and not a.flags.c_contiguous else "C"
+    where = (str(a.filename), a.dtype, a.mode, a.offset, a.shape, order)
+    if a.mode != "c":
+        a.flush()
+        return rebuild.memory_map, where
+    try:
+        same = numpy.array_equal(numpy.memmap(where[0], a.dtype, "r", *where[3:]).view("u1"), a.view("u1"))
+    except (OSError, ValueError):
+        same = False
+    return rebuild.memory_map, (*where, None if same else numpy.array(a))
+
+
+def _memory_view(v: memoryview) -> Any:
+    """What is seen of an object that can be changed is that object's; of bytes it may be a copy."""
+    if v.nbytes == 0:
+        return rebuild.memory_view, (v.tobytes(), 0, v.nbytes, v.format, v.shape, v.readonly)
+    start = _address(v) - _address(memoryview(v.obj))
+    if v.c_contiguous:
+        return rebuild.memory_view, (v.obj, start, v.nbytes, v.format, v.shape, v.readonly)
+    whole = memoryview(v.obj)
+    if v.ndim == 1 and whole.ndim == 1 and v.format == whole.format and v.strides:
+        step = v.strides[0] // v.itemsize
+        return rebuild.memory_slice, (v.obj, start // v.itemsize, len(v), step)
+    raise Unsavable("it is a view of scattered memory")
+
+
+class _Buffer(ctypes.Structure):
+    """CPython's Py_buffer, as far as its start."""
+
+    _fields_ = [("buf", ctypes.c_void_p), ("rest", ctypes.c_void_p * 16)]
+
+
+def _address(view: memoryview) -> int:
+    """Where the memory that a view shows starts."""
+    found = _Buffer()
+    any_layout = 0x11C  # PyBUF_FULL_RO
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(found), any_layout)
+    try:
+        return found.buf or 0
+    finally:
+        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(found))
 
 
 def _merge(ranges: list[tuple[int, int]]) -> list[tuple[int, int, int]]:

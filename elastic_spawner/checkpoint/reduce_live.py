@@ -164,10 +164,6 @@ def _weak_values(w: Any) -> Any:
     return rebuild.weak_values, (list(w.items()),)
 
 
-def _memory_view(v: memoryview) -> Any:
-    return rebuild.memory_view, (v.obj if v.nbytes == memoryview(v.obj).nbytes else v.tobytes(), v.format, v.shape)
-
-
 def _text_stream(s: io.StringIO) -> Any:
     if s.closed:
         return NotImplemented
@@ -190,7 +186,6 @@ _SIMPLE: dict[type, Any] = {
     weakref.WeakKeyDictionary: lambda w: (rebuild.weak_keys, (list(w.items()),)),
     weakref.WeakSet: lambda w: (rebuild.weak_set, (list(w),)),
     re.Match: _match,
-    memoryview: _memory_view,
     io.StringIO: _text_stream,
     types.GeneratorType: _refuse_generator,
     types.AsyncGeneratorType: _refuse_generator,

@@ -21,6 +21,19 @@ def is_numpy_array(cls: type) -> bool:
     return numpy is not None and issubclass(cls, numpy.ndarray) and cls.__reduce__ is numpy.ndarray.__reduce__
 
 
+def pickles_like_array(cls: type) -> bool:
+    """Whether pickling takes the array by its elements and attributes alone."""
+    plain = sys.modules["numpy"].ndarray
+    own: list[Any] = [getattr(cls, n) is getattr(plain, n) for n in ("__reduce__", "__reduce_ex__", "__setstate__")]
+    return all(own)
+
+
+def is_numpy_iterator(cls: type) -> bool:
+    """Whether the class iterates over arrays in C, where pickling and the collector see nothing of it."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(cls, (numpy.flatiter, numpy.nditer, numpy.broadcast))
+
+
 def is_numpy_scalar(cls: type) -> bool:
     """Whether the class is one of numpy's scalars (numpy.float64 and the like)."""
     numpy = sys.modules.get("numpy")
@@ -64,11 +77,17 @@ def note_memory(walker: Walker, obj: Any) -> None:
                 walker.found.ranges.append(array_range(a))
 
 
-def _owner(array: Any, numpy: Any) -> Any:
+def root_of(a: Any) -> Any:
+    """The array whose memory this one looks at, through all views of views; the array itself when it has its own."""
+    numpy = sys.modules["numpy"]
+    while isinstance(a.base, (numpy.ndarray, numpy.void)):
+        a = a.base
+    return a
+
+
+def owner_of(a: Any) -> Any:
     """The object other than an array whose memory the array looks at, or None."""
-    base = array.base
-    while isinstance(base, numpy.ndarray):
-        base = base.base
+    base = root_of(a).base
     return base.obj if isinstance(base, memoryview) else base
 
 
@@ -85,7 +104,7 @@ def numpy_arrays(walker: Walker, members: list[Any]) -> None:
         made = id(a) in walker.transient and plain.base is None
         if plain.size and id(a) not in walker.private and not made:
             walker.found.ranges.append(array_range(plain))
-            owner = _owner(plain, numpy)
+            owner = owner_of(plain)
             if owner is not None:
                 walker.found.ids.add(id(owner))
                 # memory of another process or of a file may change by itself
@@ -115,10 +134,33 @@ def _blocks(numpy: Any, a: Any) -> Any:
 
 
 def numpy_scalars(walker: Walker, members: list[Any]) -> None:
-    """numpy scalars: element type and bytes (object scalars do not exist)."""
+    """numpy scalars: element type and bytes; elements of structured arrays look at their array."""
+    numpy = sys.modules["numpy"]
     for s in members:
         walker.hash.text_of(s.dtype.str)
-        walker.hash.update(s.tobytes())
+        if not isinstance(s, numpy.void):
+            walker.hash.update(s.tobytes())
+            continue
+        if isinstance(s.base, numpy.ndarray) and id(s) not in walker.transient:
+            address = s.__array_interface__["data"][0]
+            walker.found.ranges.append((address, address + s.itemsize))
+        if s.dtype.hasobject:
+            walker.push([walker.keep(s.item())])
+        else:
+            walker.hash.update(s.tobytes())
+
+
+def numpy_iterators(walker: Walker, members: list[Any]) -> None:
+    """numpy.flatiter: its array and how far it has come; numpy.nditer and numpy.broadcast: what they go over."""
+    numpy = sys.modules["numpy"]
+    for it in members:
+        if isinstance(it, numpy.flatiter):
+            walker.hash.atoms([it.index])
+            walker.push([it.base])
+            continue
+        walker.opaque(it)
+        over = it.operands if isinstance(it, numpy.nditer) else [i.base for i in it.iters]
+        walker.push(walker.keep(list(over)))
 
 
 def torch_tensors(walker: Walker, members: list[Any]) -> None:

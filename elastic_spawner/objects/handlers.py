@@ -85,6 +85,8 @@ def buffers(walker: Walker, members: list[Any]) -> None:
         if not isinstance(b, (bytearray, array)):
             arrays.note_range(walker, view)
             walker.found.ids.add(id(view.obj))
+        else:
+            walker.found.buffers.add(id(b))
         walker.feed(view if view.c_contiguous else view.tobytes())
 
 
@@ -492,6 +494,7 @@ BY_TEST: list[tuple[Callable[[type], bool], Handler]] = [
     (_is(*_LIVE), live_objects),
     (arrays.is_numpy_array, arrays.numpy_arrays),
     (arrays.is_numpy_scalar, arrays.numpy_scalars),
+    (arrays.is_numpy_iterator, arrays.numpy_iterators),
     (arrays.is_torch_tensor, arrays.torch_tensors),
     (_is(types.ModuleType), modules),
     (_is_logger, loggers),

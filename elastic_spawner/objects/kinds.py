@@ -6,6 +6,7 @@ import collections
 import copyreg
 import enum
 import functools
+import importlib
 import sys
 import types
 from array import array
@@ -38,7 +39,7 @@ def importable(obj: Any) -> bool:
     name = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
     if not isinstance(module, str) or not isinstance(name, str) or module == MAIN or "<locals>" in name:
         return False
-    found: Any = sys.modules.get(module)
+    found: Any = sys.modules.get(module) or _put_off(module)
     if found is None:
         return False
     for part in name.split("."):
@@ -47,6 +48,18 @@ def importable(obj: Any) -> bool:
         except Exception:
             return False
     return found is obj
+
+
+@functools.cache
+def _put_off(module: str) -> types.ModuleType | None:
+    """A submodule that its package has not imported yet though it names it as the home of its classes (numpy.rec)."""
+    package = module.partition(".")[0]
+    if package == module or package not in sys.modules:
+        return None
+    try:
+        return importlib.import_module(module)  # as pickle does
+    except Exception:
+        return None
 
 
 def is_user_class(cls: type) -> bool:
@@ -80,7 +93,7 @@ _STEADY = frozenset(
 _STEADY_MODULES = frozenset(
     {
         *_VALUE_MODULES, "abc", "enum", "typing", "dataclasses", "numpy", "pandas", "polars", "pyarrow", "scipy",
-        "torch", "sklearn", "networkx", "xgboost", "lightgbm",
+        "torch", "sklearn", "networkx", "xgboost", "lightgbm", "elastic_spawner",
     }
 ) - {"logging"}  # fmt: skip
 

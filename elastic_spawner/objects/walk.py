@@ -69,6 +69,8 @@ class Walk:
     """Memory (first byte, byte after the last) of array buffers that may be shared."""
     private: set[int] = field(default_factory=set)
     """Ids of arrays whose memory is shared only as an optimisation (pandas' copy-on-write)."""
+    buffers: set[int] = field(default_factory=set)
+    """Ids of the bytearrays and arrays of the array module: their memory may be that of numpy's arrays."""
     links: set[str] = field(default_factory=set)
     """Boundary names that were met (see `Walker`)."""
     nodes: int = 0

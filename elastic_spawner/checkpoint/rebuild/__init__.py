@@ -1,15 +1,22 @@
 """Functions that pickles of ours call when they are loaded. Their names are part of the checkpoint format."""
 
 from .arrays import (
+    array_element,
     array_view,
+    flat_iterator,
+    is_memory,
     memory,
     memory_map,
+    memory_slice,
+    memory_view,
     object_view,
     read_only,
+    set_attributes,
     set_torch,
     torch_generator,
     torch_storage,
     torch_tensor,
+    view_as,
 )
 from .classes import enumeration, raw, set_class, set_enumeration, set_raw, skeleton
 from .exceptions import set_exception
@@ -34,7 +41,6 @@ from .outside import (
     logger,
     mapping_proxy,
     match,
-    memory_view,
     rlock,
     text_stream,
     view,
@@ -45,6 +51,7 @@ from .outside import (
 )
 
 __all__ = [
+    "array_element",
     "array_view",
     "attribute",
     "cached",
@@ -52,13 +59,16 @@ __all__ = [
     "code",
     "enumeration",
     "file",
+    "flat_iterator",
     "function",
+    "is_memory",
     "lock",
     "logger",
     "mapping_proxy",
     "match",
     "memory",
     "memory_map",
+    "memory_slice",
     "memory_view",
     "module",
     "namespace",
@@ -67,6 +77,7 @@ __all__ = [
     "raw",
     "read_only",
     "rlock",
+    "set_attributes",
     "set_cached",
     "set_cell",
     "set_class",
@@ -83,6 +94,7 @@ __all__ = [
     "torch_tensor",
     "type_variable",
     "view",
+    "view_as",
     "weak_keys",
     "weak_reference",
     "weak_set",

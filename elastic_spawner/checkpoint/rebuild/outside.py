@@ -109,12 +109,6 @@ def mapping_proxy(mapping: Any) -> Any:
     return types.MappingProxyType(mapping)
 
 
-def memory_view(data: Any, fmt: str, shape: tuple[int, ...]) -> Any:
-    """A contiguous memoryview."""
-    made: Any = memoryview(data)
-    return made if fmt == "B" and made.shape == shape else made.cast("B").cast(fmt, shape)
-
-
 def text_stream(value: str, position: int, newline: Any = None) -> Any:
     """io.StringIO at its position."""
     made = io.StringIO(value, newline="")
