@@ -15,7 +15,7 @@ from tornado import web
 from elastic_spawner import __version__
 
 from .report import kernel_plans, kernel_states, restore_reports
-from .save import LOSS_POLICIES, POLICIES, SaveFailed, save_all
+from .save import LOSS_POLICIES, POLICIES, SaveFailed, save_all, save_before_end
 
 if TYPE_CHECKING:
     from .agent import ElasticAgent
@@ -133,8 +133,31 @@ class CheckpointHandler(ElasticHandler):
         self.finish(await save_all(self.agent, float(deadline_s), on_busy, reason, on_loss))
 
 
+class EvictHandler(ElasticHandler):
+    """Saves before the pod goes: for a pod's preStop hook, which can only GET. Answers when all is saved, or cannot be.
+
+    A save that another one has just made is not made again, unless a cell was begun since.
+    """
+
+    @allow_unauthenticated
+    async def get(self) -> None:
+        try:
+            deadline_s = float(self.get_query_argument("deadline_s"))
+        except ValueError:
+            raise web.HTTPError(400, "deadline_s is to be a number of seconds") from None
+        if not 0 < deadline_s <= MAX_DEADLINE_S:
+            raise web.HTTPError(400, f"deadline_s is to be above 0, at most {MAX_DEADLINE_S:g}")
+        self.finish(await save_before_end(self.agent, deadline_s))
+
+
 def handlers(base_url: str, agent: ElasticAgent) -> list[Any]:
     """The routes to add to the server."""
-    routes = {"status": StatusHandler, "plan": PlanHandler, "checkpoint": CheckpointHandler, "restore": RestoreHandler}
+    routes = {
+        "status": StatusHandler,
+        "plan": PlanHandler,
+        "checkpoint": CheckpointHandler,
+        "restore": RestoreHandler,
+        "evict": EvictHandler,
+    }
     root = base_url.rstrip("/")
     return [(f"{root}/api/elastic/{name}", handler, {"agent": agent}) for name, handler in routes.items()]

@@ -115,6 +115,27 @@ async def save_all(
     return report
 
 
+async def save_before_end(agent: ElasticAgent, deadline_s: float) -> dict[str, Any]:
+    """Save for somebody who ends the server whatever comes of it: the last save counts if no cell was begun since it.
+
+    Waits for a save that is under way. Returns the report of the save. Raises SaveFailed.
+    """
+    deadline = Deadline.after(deadline_s)
+    while True:
+        while agent.saving and not deadline.passed:
+            await asyncio.sleep(0.05)
+        last = agent.last_save
+        if last is not None:
+            began = time.monotonic() - (time.time() - last["at"]) - last["seconds"]
+            if all(kernel.watched and kernel.executed_at < began for kernel in agent.kernels.values()):
+                return last
+        try:
+            return await save_all(agent, max(0.1, deadline.left), "interrupt", "eviction")
+        except SaveFailed as failure:
+            if failure.code != "busy" or failure.kernels or deadline.passed:
+                raise
+
+
 class _Save:
     """One attempt."""
 

@@ -41,6 +41,10 @@ class HubKeys:
         """Return the token that the hub shows to a server's agent."""
         return derive(self.server_secret(user, server), "agent").hex()
 
+    def store_token(self, user: str, server: str) -> str:
+        """Return the token for which the hub signs requests to one server's part of the store."""
+        return derive(self.server_secret(user, server), "store").hex()
+
     def control_token(self) -> str:
         """Return the token that the resize service shows to the control server."""
         return derive(self._secret, "control").hex()

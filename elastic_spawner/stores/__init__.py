@@ -27,6 +27,7 @@ def open_store(url: str, **options: Any) -> Store:
     `file:///directory` or a plain path: options `create` (default true: make the directory where it is absent).
     `s3://bucket/prefix?endpoint=..&region=..&path_style=1`: options as `S3Store` takes them (`access_key`,
     `secret_key`, `session_token`, `client`, `timeout`); without them boto3 finds credentials in its usual places.
+    `signed+http://...`: a store that the hub signs requests for, as a spawner gives it to its servers.
 
     Raises `StoreURLError` where the URL names no store, `StoreNotFound`, `StoreDenied`, `StoreUnavailable`.
     """
@@ -49,6 +50,10 @@ def open_store(url: str, **options: Any) -> Store:
         from elastic_spawner.stores.s3 import S3Store
 
         return S3Store.from_url(url, **options)
+    if parts.scheme in ("signed+http", "signed+https"):
+        from elastic_spawner.stores.hub_signed import open_signed
+
+        return open_signed(url)
     raise StoreURLError(f"no store has the scheme {parts.scheme!r}: {_HELP}")
 
 

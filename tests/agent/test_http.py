@@ -9,7 +9,7 @@ import pytest
 from elastic_spawner.agent.settings import agent_token
 from tests.agent.server import PATIENCE, SECRET, JupyterServer
 
-ENDPOINTS = [("GET", "status"), ("GET", "plan"), ("GET", "restore"), ("POST", "checkpoint")]
+ENDPOINTS = [("GET", "status"), ("GET", "plan"), ("GET", "restore"), ("GET", "evict"), ("POST", "checkpoint")]
 
 
 @pytest.fixture(scope="module")

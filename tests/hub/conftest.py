@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from elastic_spawner.testing import HubProcess
+from tests.conftest_s3 import bucket, s3_server
+
+__all__ = ["bucket", "hub", "s3_server"]
 
 CONFIG = Path(__file__).with_name("pausing_config.py").read_text()
 
