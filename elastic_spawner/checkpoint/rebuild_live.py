@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+import types
 from typing import Any
+
+from ..objects.live import kernel_streams, originals
 
 notes: list[str] = []
 """What the user has to be told about what was made; whoever loads takes them out."""
@@ -35,3 +40,42 @@ def sqlite(
     if in_transaction:
         notes.append("a database in memory has what its open transaction changed, which can no longer be rolled back")
     return made
+
+
+def context_variable(name: str, default: tuple[Any, ...], value: tuple[Any, ...]) -> Any:
+    """A context variable, with its default and its value in the session's context, each as a tuple of one or none."""
+    import contextvars
+
+    made: Any = contextvars.ContextVar(name, default=default[0]) if default else contextvars.ContextVar(name)
+    if value:
+        made.set(value[0])
+    return made
+
+
+def stream(name: str) -> Any:
+    """The kernel's own ``stdout`` or ``stderr``, whatever ``sys`` has under that name by now."""
+    return kernel_streams[name]
+
+
+def original(module: str, name: str) -> Any:
+    """What a module had under a name before the session put something else there."""
+    if (module, name) in originals:
+        return originals[module, name]
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def dynamic_module(name: str) -> Any:
+    """A module that no file stands behind, still empty."""
+    return types.ModuleType(name)
+
+
+def set_dynamic_module(made: Any, state: tuple[dict[str, Any], list[str]]) -> None:
+    """Give it its attributes, and the names under which ``sys.modules`` has it."""
+    attributes, names = state
+    vars(made).clear()
+    vars(made).update(attributes)
+    for name in names:
+        sys.modules[name] = made

@@ -19,7 +19,8 @@ import typing
 from typing import Any
 
 from ..objects.kinds import ENUM_NOISE, importable
-from . import rebuild
+from ..objects.live import is_dynamic, originals
+from . import rebuild, rebuild_live
 
 _FUNCTION_STATE = (
     "__qualname__",
@@ -49,6 +50,10 @@ class CodeReducer:
     def reduce(self, obj: Any) -> Any:
         """A reduction, or NotImplemented for what pickles well by itself."""
         cls = type(obj)
+        if originals and cls in (types.FunctionType, types.BuiltinFunctionType):
+            known = next((key for key, value in originals.items() if value is obj), None)
+            if known is not None:
+                return rebuild_live.original, known
         if cls is types.FunctionType:
             return self._function(obj)
         if isinstance(obj, type):
@@ -58,7 +63,7 @@ class CodeReducer:
         if cls is types.CellType:
             return self._cell(obj)
         if cls is types.ModuleType or isinstance(obj, types.ModuleType):
-            return rebuild.module, (obj.__name__,)
+            return self._dynamic(obj) if is_dynamic(obj) else (rebuild.module, (obj.__name__,))
         if cls is staticmethod or cls is classmethod:
             return cls, (obj.__func__,)
         if cls is property:
@@ -75,6 +80,14 @@ class CodeReducer:
         if cls is types.WrapperDescriptorType or cls is types.MethodDescriptorType or cls is types.GetSetDescriptorType:
             return getattr, (obj.__objclass__, obj.__name__)
         return NotImplemented
+
+    def _dynamic(self, module: types.ModuleType) -> Any:
+        import sys
+
+        names = [n for n, m in list(sys.modules.items()) if m is module]
+        content = {k: v for k, v in vars(module).items() if k != "__builtins__"}
+        state = (content, names)
+        return rebuild_live.dynamic_module, (module.__name__,), state, None, None, rebuild_live.set_dynamic_module
 
     def _function(self, f: types.FunctionType) -> Any:
         if importable(f):
@@ -94,7 +107,7 @@ class CodeReducer:
 
             loaded = sys.modules.get(module)
             if loaded is not None and vars(loaded) is f.__globals__:
-                return ModuleNamespace(module)
+                return ModuleNamespace(loaded if is_dynamic(loaded) else _Module(module))
         # a namespace of its own, as collections.namedtuple makes one
         f.__globals__.get("__builtins__")
         return _own_globals(f.__globals__)
@@ -229,11 +242,11 @@ class Namespace:
 class ModuleNamespace:
     """Stands for the globals of a module."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, module: Any) -> None:
+        self.module = module
 
     def __reduce__(self) -> Any:
-        return vars, (_Module(self.name),)
+        return vars, (self.module,)
 
 
 class _Module:

@@ -3,6 +3,7 @@ weak references, views, generators of random numbers, singletons of libraries.""
 
 from __future__ import annotations
 
+import contextvars
 import io
 import re
 import sys
@@ -13,7 +14,16 @@ from typing import Any
 
 from ..errors import SaveError
 from ..objects.kinds import has_default_reduce, is_user_class
-from ..objects.live import LockType, RLockType, file_state, rlock_count, sqlite_state
+from ..objects.live import (
+    Irretrievable,
+    LockType,
+    RLockType,
+    context_value,
+    file_state,
+    kernel_streams,
+    rlock_count,
+    sqlite_state,
+)
 from . import rebuild, rebuild_live
 
 _FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
@@ -44,6 +54,9 @@ class LiveReducer:
         if cls in _VIEWS:
             return rebuild.view, (_VIEWS[cls], _mapping_of(obj))
         module = cls.__module__
+        if module == "ipykernel.iostream":
+            name = next((n for n, s in kernel_streams.items() if s is obj), None)
+            return NotImplemented if name is None else (rebuild_live.stream, (name,))
         if module.startswith(("IPython.", "ipykernel.")) and hasattr(obj, "user_ns") and hasattr(obj, "run_cell"):
             return rebuild.shell, ()
         if module == "sqlite3":
@@ -170,6 +183,10 @@ def _text_stream(s: io.StringIO) -> Any:
     return rebuild.text_stream, (s.getvalue(), s.tell())
 
 
+def _refuse(obj: Irretrievable) -> Any:
+    raise Unsavable(obj.reason)
+
+
 def _refuse_generator(_: Any) -> Any:
     raise Unsavable("it is a generator, half-way through its code")
 
@@ -187,6 +204,8 @@ _SIMPLE: dict[type, Any] = {
     weakref.WeakSet: lambda w: (rebuild.weak_set, (list(w),)),
     re.Match: _match,
     io.StringIO: _text_stream,
+    Irretrievable: _refuse,
+    contextvars.ContextVar: lambda v: (rebuild_live.context_variable, (v.name, *context_value(v))),
     types.GeneratorType: _refuse_generator,
     types.AsyncGeneratorType: _refuse_generator,
     types.CoroutineType: _refuse_coroutine,

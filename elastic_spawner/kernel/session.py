@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import WouldLose
 from ..history import History
+from ..objects.live import kernel_streams
 from ..tracking import hidden
 from ..tracking.tracker import Tracker
 from .parts import is_output, made_by
@@ -37,6 +38,8 @@ class Session:
     def start(self) -> None:
         """Begin to watch: hook into the shell's events."""
         self.tracker.effects.install()
+        kernel_streams.setdefault("stdout", sys.stdout)
+        kernel_streams.setdefault("stderr", sys.stderr)
         events = self.stage.shell.events
         events.register("pre_execute", self._before_any)
         events.register("pre_run_cell", self._before)
@@ -124,7 +127,7 @@ class Session:
         tracker.settle()
         histories = {*self.stage.histories("_ih"), *self.stage.histories("_oh")}
         values = {n: self.stage.namespace[n] for n in self.stage.names() if n not in histories}
-        attributes = {**self.stage.module_attributes(), **self.stage.parts_of_shell()}
+        attributes = {**self.stage.module_attributes(), **self.stage.other_parts(tracker.attributes)}
         for name, value in attributes.items():
             tracker.values.look(name, value, None)
         values.update(attributes)
@@ -141,6 +144,7 @@ class Session:
             hidden={kind: hidden.encode(data) for kind, data in tracker.hidden.data.items()},
             extras={
                 **self.stage.extras(),
+                "used": sorted(tracker.attributes),
                 "submodules": sorted(tracker.submodules & sys.modules.keys()),
                 "attributes": sorted(attributes),
             },
@@ -204,6 +208,7 @@ class Session:
             restorer = Restorer(repository, find(repository, session, generation), self.stage)
             report = restorer.restore()
             report.notes += self.stage.set_extras(restorer.manifest["extras"])
+            self.tracker.attributes.update(restorer.manifest["extras"]["used"])
             self.tracker.submodules.update(restorer.manifest["extras"]["submodules"])
             self._adopt(restorer.history)
         self.last_restore = report

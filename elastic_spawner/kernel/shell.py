@@ -16,6 +16,7 @@ from ..objects.kinds import ATOMIC
 from ..tracking import hidden
 from ..tracking.tracker import file_digest
 from .parts import LAST, Parts, is_short
+from .process import ProcessParts
 
 _AUTOMATIC = re.compile(r"^(_i|_ii|_iii|_ih|_oh|_dh|_i\d+|__(name|doc|package|loader|spec|builtins?|file)__)$")
 _OUTPUT = re.compile(r"^_\d+$")
@@ -30,6 +31,7 @@ class ShellStage:
         self.shell = shell
         self.namespace: dict[str, Any] = shell.user_ns
         self.parts = Parts(shell, _is_users_module)
+        self.process = ProcessParts()
 
     def names(self) -> list[str]:
         """The user's variables: what is not the shell's own."""
@@ -80,7 +82,7 @@ class ShellStage:
         """Set a part of the shell or ``module.attribute``; raises ImportError when the module is gone."""
         import importlib
 
-        if self.parts.put(name, value):
+        if self.parts.put(name, value) or self.process.put(name, value):
             return
 
         module, _, key = name.rpartition(".")
@@ -143,9 +145,12 @@ class ShellStage:
 
     # -- what the shell remembers
 
-    def parts_of_shell(self) -> dict[str, Any]:
-        """What the user changed in the shell and what it shows, by names that no variable has (see `parts`)."""
-        return self.parts.collect(self._held())
+    def other_parts(self, used: set[str]) -> dict[str, Any]:
+        """What the user changed in the shell and the process, by names that no variable has (see `parts`).
+
+        ``used`` are attributes that cells used.
+        """
+        return {**self.parts.collect(self._held()), **self.process.collect(used)}
 
     def _held(self) -> dict[int, str]:
         """What variables hold, by id: not what is equal wherever it comes from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import collections
+import contextvars
 import copyreg
 import enum
 import functools
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import arrays
 from .kinds import ENUM_NOISE, MAIN, has_default_reduce, importable, raw_state, slot_names, traceback_entries
-from .live import is_outward, live_state
+from .live import context_value, is_dynamic, is_outward, kernel_streams, live_state
 from .sets import sets
 
 if TYPE_CHECKING:
@@ -97,9 +98,31 @@ def pickle_buffers(walker: Walker, members: list[Any]) -> None:
 
 
 def modules(walker: Walker, members: list[Any]) -> None:
-    """A module is kept by name."""
+    """A module is kept by name; one that the session made, by what it holds."""
     for m in members:
         walker.hash.text_of(m.__name__)
+        if is_dynamic(m):
+            walker.found.ids.add(id(m))
+            content = {k: v for k, v in vars(m).items() if k != "__builtins__"}
+            walker.push(walker.keep([*content, *content.values()]))
+
+
+def context_variables(walker: Walker, members: list[Any]) -> None:
+    """contextvars.ContextVar: its name, its default and its value here."""
+    for v in members:
+        walker.hash.text_of(v.name)
+        walker.push(walker.keep(list(context_value(v))))
+
+
+def streams(walker: Walker, members: list[Any]) -> None:
+    """The kernel's own streams, kept by name; others of their class are opaque."""
+    known = {id(s): name for name, s in kernel_streams.items()}
+    for s in members:
+        if id(s) in known:
+            walker.hash.text_of(known[id(s)])
+            walker.transient.add(id(s))
+        else:
+            walker.opaque(s)
 
 
 def functions(walker: Walker, members: list[Any]) -> None:
@@ -437,6 +460,10 @@ def _is_shell(cls: type) -> bool:
     return ipython is not None and issubclass(cls, ipython.InteractiveShell)
 
 
+def _is_stream(cls: type) -> bool:
+    return cls.__module__ == "ipykernel.iostream"
+
+
 def _is_sqlite(cls: type) -> bool:
     sqlite3 = sys.modules.get("sqlite3")
     return sqlite3 is not None and issubclass(cls, sqlite3.Connection)
@@ -486,6 +513,7 @@ EXACT: dict[type, Handler] = {
     io.BytesIO: byte_streams,
     io.StringIO: byte_streams,
     re.Match: live_objects,
+    contextvars.ContextVar: context_variables,
     **{type(lock): live_objects for lock in (__import__("threading").Lock(), __import__("threading").RLock())},
 }
 
@@ -499,6 +527,7 @@ BY_TEST: list[tuple[Callable[[type], bool], Handler]] = [
     (_is(types.ModuleType), modules),
     (_is_logger, loggers),
     (_is_shell, shells),
+    (_is_stream, streams),
     (_is_sqlite, live_objects),
     (_is_mmap, buffers),
     (_is_pickle_buffer, pickle_buffers),

@@ -6,6 +6,7 @@ compares that; the pickler rebuilds from it.
 
 from __future__ import annotations
 
+import contextvars
 import io
 import os
 import re
@@ -17,6 +18,19 @@ from .digest import digest_of
 
 LockType = type(threading.Lock())
 RLockType = type(threading.RLock())
+
+kernel_streams: dict[str, Any] = {}
+"""The kernel's own ``stdout`` and ``stderr``, which ``sys`` may have others in place of by now."""
+
+originals: dict[tuple[str, str], Any] = {}
+"""What a module (name) or a class in it (dotted name) had before the session put something else there."""
+
+
+class Irretrievable:
+    """Stands for something that is there and cannot be had; it is reported, with this reason."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
 
 
 def file_state(f: Any) -> tuple[Any, ...]:
@@ -85,6 +99,24 @@ def live_state(obj: Any) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None
     if cls is re.Match:
         return ("match", obj.re.pattern, obj.string, obj.regs), None
     return None, None
+
+
+def context_value(variable: contextvars.ContextVar[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The default of a context variable and its value in this context, each as a tuple of one or none."""
+    nothing = object()
+    own = contextvars.copy_context().get(variable, nothing)
+    try:
+        default = contextvars.Context().run(variable.get)
+    except LookupError:
+        default = nothing
+    return (() if default is nothing else (default,)), (() if own is nothing else (own,))
+
+
+def is_dynamic(module: Any) -> bool:
+    """Whether no file or loader stands behind a module: the session made it, and it consists of what it holds."""
+    attributes = vars(module)
+    made = attributes.get("__spec__") is None and attributes.get("__file__") is None
+    return made and attributes.get("__name__") not in ("__main__", *sys.builtin_module_names)
 
 
 def rlock_count(lock: Any) -> int:

@@ -7,6 +7,7 @@ the state of its time. Libraries are looked up among the imported modules: what 
 from __future__ import annotations
 
 import base64
+import gc
 import os
 import pickle
 import random
@@ -81,12 +82,38 @@ def _set_search_path(paths: Any) -> None:
 
 
 def _interpreter() -> Any:
-    return (sys.getrecursionlimit(), sys.getswitchinterval())
+    socket = sys.modules.get("socket")
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return {
+        "recursion": sys.getrecursionlimit(),
+        "switching": sys.getswitchinterval(),
+        "digits": sys.get_int_max_str_digits() if hasattr(sys, "get_int_max_str_digits") else None,
+        "collector": (gc.isenabled(), gc.get_threshold()),
+        "mask": mask,
+        "bytecode": sys.dont_write_bytecode,
+        "arguments": list(sys.argv),
+        "timeout": socket.getdefaulttimeout() if socket is not None else None,
+    }
 
 
 def _set_interpreter(values: Any) -> None:
-    sys.setrecursionlimit(values[0])
-    sys.setswitchinterval(values[1])
+    sys.setrecursionlimit(values["recursion"])
+    sys.setswitchinterval(values["switching"])
+    if values["digits"] is not None and hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(values["digits"])
+    enabled, thresholds = values["collector"]
+    (gc.enable if enabled else gc.disable)()
+    gc.set_threshold(*thresholds)
+    os.umask(values["mask"])
+    sys.dont_write_bytecode = values["bytecode"]
+    # the launcher's own arguments name files of the kernel that is gone
+    if "ipykernel" not in "".join(values["arguments"][:1]):
+        sys.argv[:] = values["arguments"]
+    if values["timeout"] is not None or "socket" in sys.modules:
+        import socket
+
+        socket.setdefaulttimeout(values["timeout"])
 
 
 def _decimal() -> Any:
@@ -164,7 +191,8 @@ def _logging() -> Any:
         if isinstance(logger, module.Logger) and (logger.level or not logger.propagate or logger.disabled)
     }
     handlers = [h for h in map(_handler, module.root.handlers) if h is not None]
-    return (module.root.level, module.root.manager.disable, loggers, handlers)
+    names = {n: t for n, t in module._levelToName.items() if n % 10 or n > 50}
+    return (module.root.level, module.root.manager.disable, loggers, handlers, names)
 
 
 def _handler(handler: Any) -> Any:
@@ -182,7 +210,9 @@ def _handler(handler: Any) -> Any:
 def _set_logging(values: Any) -> None:
     import logging
 
-    level, disabled, loggers, handlers = values
+    level, disabled, loggers, handlers, names = values
+    for number, text in names.items():
+        logging.addLevelName(number, text)
     logging.root.setLevel(level)
     logging.root.manager.disable = disabled
     for name, (own, propagate, off) in loggers.items():

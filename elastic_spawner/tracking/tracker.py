@@ -35,6 +35,8 @@ _HASHED_FILE = 4 << 20
 
 _ESCAPES = frozenset({"eval", "exec", "globals", "locals", "vars", "get_ipython", "breakpoint"})
 
+_TELLING = frozenset({"register", "register_error"})
+
 
 @dataclass
 class _Cell:
@@ -66,6 +68,8 @@ class Tracker:
         self._cell: _Cell | None = None
         self.activity = Activity(namespace)
         self._outward: dict[str, Walk] = {}
+        self.attributes: set[str] = set()
+        """Attributes used by cells, of those that say what else there may be to carry over."""
         self.submodules: set[str] = set()
         """Dotted names that cells imported: ``import urllib.request`` binds ``urllib`` and loads more than that."""
 
@@ -98,6 +102,7 @@ class Tracker:
         late = reach.reads - cell.accesses.reads
         cell.reads |= late
         reach.attributes |= cell.accesses.attributes
+        self.attributes |= _TELLING & reach.attributes
         self.submodules.update(name for name in reach.imports | cell.accesses.imports if "." in name)
         if self._is_escape(reach):
             cell.escapes = True

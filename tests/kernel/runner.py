@@ -157,8 +157,7 @@ def run(case: Any, folder: Path, control: bool = False) -> Outcome:
 
 
 def _run(case: Any, folder: Path, outcome: Outcome, kernels: list[Kernel], control: bool) -> None:
-    url = (folder / "store").as_uri()
-    first = Kernel(folder, "a")
+    first = Kernel(folder, "0")
     kernels.append(first)
     first.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
     for index in case.schedule():
@@ -170,28 +169,43 @@ def _run(case: Any, folder: Path, outcome: Outcome, kernels: list[Kernel], contr
     if control:
         _probe(case, first, captured, outcome)
         return
+    kernel = _move(case, folder, outcome, kernels)
+    if kernel is not None and case.again:
+        for cell in case.again:
+            reply = kernel.execute(cell)
+            if reply["status"] == "error":
+                outcome.verdict, outcome.detail = "broken_cells", f"after the restore: {reply['out'][-1500:]}"
+                return
+        kernel = _move(case, folder, outcome, kernels)
+    if kernel is not None:
+        _probe(case, kernel, captured, outcome)
+
+
+def _move(case: Any, folder: Path, outcome: Outcome, kernels: list[Kernel]) -> Kernel | None:
+    """Save the session of the last kernel, kill it, and restore it in a new one; None when that fails."""
+    url = (folder / "store").as_uri()
     try:
-        outcome.detail = first.magic(f"checkpoint {url}")
+        outcome.detail = kernels[-1].magic(f"checkpoint {url}")
     except RuntimeError as e:
         outcome.verdict, outcome.detail = "ckpt_error", str(e)
-        return
-    first.kill()
+        return None
+    kernels[-1].kill()
     if case.meanwhile:
         subprocess.run([PYTHON, "-c", case.meanwhile], cwd=folder / "cwd", check=True)
-    second = Kernel(folder, "b")
-    kernels.append(second)
-    second.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
+    kernel = Kernel(folder, str(len(kernels)))
+    kernels.append(kernel)
+    kernel.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
     try:
-        second.magic(f"restore {url}")
+        kernel.magic(f"restore {url}")
     except RuntimeError as e:
         outcome.verdict, outcome.detail = "restore_error", str(e)
-        return
+        return None
     # before the probes: what they do to the json module is theirs
-    report = second.value("__import__('json').dumps(__import__('elastic_spawner').last_restore().to_dict())")
+    report = kernel.value("__import__('json').dumps(__import__('elastic_spawner').last_restore().to_dict())")
     outcome.report = json.loads(ast.literal_eval(report))
     variables = outcome.report["variables"]
-    outcome.lost = {n: v["reason"] for n, v in variables.items() if v["status"] == "lost"}
-    _probe(case, second, captured, outcome)
+    outcome.lost.update({n: v["reason"] for n, v in variables.items() if v["status"] == "lost"})
+    return kernel
 
 
 def _probe(case: Any, kernel: Kernel, captured: dict[str, str], outcome: Outcome) -> None:

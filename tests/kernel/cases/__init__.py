@@ -28,6 +28,8 @@ class Case:
     interrupt: tuple[int, ...] = ()
     stdin: str | None = None
     meanwhile: str = ""
+    again: tuple[str, ...] = ()
+    """Cells run after the restore; then the session is saved, killed and restored a second time."""
     may_lose: tuple[str, ...] = ()
     since: tuple[int, int] = (3, 10)
     """The first Python version on which its cells run."""
