@@ -11,6 +11,7 @@ import gc
 import os
 import pickle
 import random
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable
@@ -49,14 +50,33 @@ def _set_torch_random(state: Any) -> None:
     torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
 
 
+def _started_with() -> dict[str, str]:
+    """The environment that this process was started with."""
+    try:
+        with open("/proc/self/environ", "rb") as f:
+            entries = [os.fsdecode(e).partition("=") for e in f.read().split(b"\0") if e]
+    except OSError:
+        return dict(os.environ)
+    # a program that writes its title over this memory leaves no names in it
+    return {n: v for n, _, v in entries} if all(e[0] and e[1] for e in entries) else dict(os.environ)
+
+
+_START = _started_with()
+_FIRST = frozenset(os.environ)
+
+
 def _environment() -> Any:
-    return dict(sorted(os.environ.items()))
+    """What is set otherwise than at the start of the process, and what is gone: the rest belongs to the machine."""
+    present = dict(sorted(os.environ.items()))
+    changed = {n: v for n, v in present.items() if _START.get(n) != v}
+    return {"set": changed, "gone": sorted(n for n in _START if n not in present)}
 
 
 def _set_environment(values: Any) -> None:
-    for name in [n for n in os.environ if n not in values]:
+    wanted = {n: v for n, v in _START.items() if n not in values["gone"]} | values["set"]
+    for name in [n for n in os.environ if n not in wanted and (n in values["gone"] or n not in _FIRST)]:
         del os.environ[name]
-    for name, value in values.items():
+    for name, value in wanted.items():
         if os.environ.get(name) != value:
             os.environ[name] = value
     import time
@@ -77,7 +97,22 @@ def _set_folder(path: Any) -> None:
         os.chdir(path)
 
 
+_INSTALLATION = re.compile(r"(^|/)(site|dist)-packages(/|$)|/lib\d*/python\d\.?\d+(\.zip|/lib-dynload)?$")
+_OWN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
 def _set_search_path(paths: Any) -> None:
+    """The session's own folders, around this interpreter's: those of another installation do not fit it."""
+    here = [p for p in sys.path if _INSTALLATION.search(p)]
+    if not set(here) <= set(paths):
+        first = next((i for i, p in enumerate(paths) if _INSTALLATION.search(p)), len(paths))
+        paths = (
+            [p for p in paths[:first] if p not in here]
+            + here
+            + [p for p in paths[first:] if not _INSTALLATION.search(p)]
+        )
+    if _OWN in sys.path and _OWN not in paths:
+        paths = [*paths, _OWN]
     sys.path[:] = paths
 
 
@@ -160,7 +195,6 @@ def _warnings() -> Any:
 
 def _set_warnings(values: Any) -> None:
     import importlib
-    import re
     import warnings
 
     filters = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -159,7 +160,36 @@ def test_a_cell_that_only_changes_hidden_state_is_kept(notebook: object, monkeyp
     made = notebook.run("os.environ['ELASTIC_TEST'] = 'new'")
     assert set(made.hidden) == {"environment"}
     before = hidden.decode(notebook.tracker.history.hidden_values[made.hidden["environment"]])
-    assert before["ELASTIC_TEST"] == "old"
+    assert before["set"]["ELASTIC_TEST"] == "old"
     assert os.environ["ELASTIC_TEST"] == "new"
     assert set(notebook.run("random.seed(3)").hidden) == {"random"}
     assert notebook.run("x = 1").hidden == {}
+
+
+def _elsewhere(state: str, show: str, **environment: str) -> object:
+    """Put a state back in a new process, and what it then sees."""
+    program = f"import json, os, sys; from elastic_spawner.tracking import hidden\n{state}\nprint(json.dumps({show}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def test_folders_of_another_installation_are_not_searched() -> None:
+    """A session moves to another interpreter: its own folders come along, around what belongs to the new one."""
+    paths = ["/mine", "", "/opt/other/lib/python312.zip", "/opt/other/lib/python3.12",
+             "/opt/other/lib/python3.12/site-packages", "/mine/too"]  # fmt: skip
+    show = "[list(filter(hidden._INSTALLATION.search, sys.path)), sys.path]"
+    before, _ = _elsewhere("", show)
+    installation, after = _elsewhere(f"hidden.apply('search path', {paths!r})", show)
+    assert before == installation
+    assert after == ["/mine", "", *before, "/mine/too", str(Path(hidden.__file__).parents[2])]
+
+
+def test_the_environment_of_another_machine_stays_its_own() -> None:
+    """Only what the session itself changed is put back."""
+    show = "{n: os.environ.get(n) for n in ('POD', 'MINE', 'GONE', 'NEW')}"
+    state = "hidden.apply('environment', {'set': {'MINE': 'changed', 'NEW': 'made'}, 'gone': ['GONE']})"
+    seen = _elsewhere(state, show, POD="b", MINE="as started", GONE="here")
+    assert seen == {"POD": "b", "MINE": "changed", "GONE": None, "NEW": "made"}
