@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,6 +33,7 @@ from elastic_spawner.checkpoint.chunks import (
     unpack,
 )
 from elastic_spawner.checkpoint.encryption import Cipher
+from elastic_spawner.checkpoint.streams import ChunkWriter, Pending, results
 from elastic_spawner.errors import CorruptChunk, StoreError, StoreNotFound
 from elastic_spawner.stores.base import Buffer, Entry, Store
 
@@ -40,9 +41,16 @@ REFRESH_S = 900.0
 """A chunk older than this (seconds) is touched before it is used again: well below any sensible grace."""
 
 _SMALL = 256 << 10
+_QUICK = 64 << 10
+_QUICK_PIECES = 1 << 14
 _BACKGROUND_BYTES = 64 << 20
 _DEFAULT_BANDWIDTH = {False: 400e6, True: 60e6}
 _ENOUGH_BYTES = 8 << 20
+
+try:
+    import xxhash
+except ImportError:
+    xxhash = None  # type: ignore[assignment]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -95,6 +103,8 @@ class ChunkStore:
         self._listing: dict[str, Entry] | None = None  # by key; remote stores only
         self._skew: float | None = None  # the store's clock minus ours
         self._begun: tuple[float, float] | None = None  # wall and monotonic time of the first put since the commit
+        self._quick: dict[tuple[bytes, int], str] = {}  # fast hash and size of pieces that were stored, their addresses
+        self._running: set[Future[ChunkRef]] = set()
         self._background: list[Future[ChunkRef]] = []
         self._background_bytes = 0
         self._pool: ThreadPoolExecutor | None = None
@@ -108,29 +118,90 @@ class ChunkStore:
 
         Durable only after `flush`. Raises `StoreError`; then nothing that was not flushed before may be relied on.
         """
+        return self.begin(data).refs()
+
+    def begin(self, data: Buffer, frozen: bool = False) -> Pending:
+        """Like `put`, without waiting: the buffer must not change or go before `Pending.refs` or `abandon` returned.
+
+        ``frozen`` promises that nobody writes to it any more, which saves a copy of each piece.
+        """
         started = time.perf_counter()
         if self._begun is None:
             self._begun = time.time(), time.monotonic()
         view = memoryview(data)
         if not view.nbytes:
-            return []
+            return Pending(self, [])
         view = view.cast("B")
-        frozen = type(view.obj) is bytes
+        frozen = frozen or type(view.obj) is bytes
         try:
-            codec = compression.choose(view, self.stats.bandwidth, self._workers())
+            codec = compression.choose(view, self.stats.bandwidth, self.workers())
             parts = pieces(view)
-            if len(parts) > 1:
-                return self._map(lambda part: self._put_piece(part, codec, frozen), parts)
-            if self.store.remote and len(view) <= _SMALL:
-                return [self._put_later(bytes(view), codec)]
-            return [self._put_piece(view, codec, frozen)]
+            if len(parts) == 1 and self.store.remote and len(view) <= _SMALL:
+                return Pending(self, [self._put_later(bytes(view), codec)])
+            if len(parts) == 1:
+                return Pending(self, [self._put_piece(view, codec, frozen)])
+            return Pending(self, [self._submit(self._put_piece, part, codec, frozen) for part in parts])
         except StoreError:
             self._distrust()
             raise
         finally:
             self.stats.seconds += time.perf_counter() - started
 
+    def writer(self) -> ChunkWriter:
+        """A file-like object whose stream is stored while it is written."""
+        return ChunkWriter(self)
+
+    def begin_piece(self, piece: bytearray) -> Future[ChunkRef]:
+        """Store one piece of a stream that nobody writes to any more, without waiting."""
+        if self._begun is None:
+            self._begun = time.time(), time.monotonic()
+        return self._submit(self._put_stream_piece, memoryview(piece))
+
+    def _put_stream_piece(self, piece: memoryview) -> ChunkRef:
+        codec = compression.choose(piece, self.stats.bandwidth, self.workers())
+        return self._put_piece(piece, codec, True)
+
+    def _submit(self, function: Callable[..., ChunkRef], *arguments: Any) -> Future[ChunkRef]:
+        future = self._executor().submit(function, *arguments)
+        with self._lock:
+            self._running.add(future)
+        future.add_done_callback(self._ended)
+        return future
+
+    def _ended(self, future: Future[ChunkRef]) -> None:
+        with self._lock:
+            self._running.discard(future)
+
+    def abandon(self) -> None:
+        """Give up what was begun and not waited for; when this returns, nobody looks at its buffers any more."""
+        with self._lock:
+            running = list(self._running)
+        for future in running:
+            future.cancel()
+        wait(running)
+
     def _put_piece(self, part: memoryview, codec: str, frozen: bool) -> ChunkRef:
+        """Store one piece. What was stored before is known by a fast hash of 128 bits; only for new pieces the address
+        is computed. That hash is not cryptographic, and need not be: the data are the user's own, so that nobody gains
+        by a collision, and by chance there is none. What is read is verified by its address all the same.
+        """
+        if len(part) < _QUICK or xxhash is None:
+            return self._put_new(part, codec, frozen)
+        print_of = xxhash.xxh3_128_digest(part), len(part)
+        known = self._quick.get(print_of)
+        if known is not None and (ref := self._find(known, len(part))) is not None:
+            return ref
+        if not frozen:
+            part = self._copy(part)
+            print_of = xxhash.xxh3_128_digest(part), len(part)
+        ref = self._put_new(part, codec, True)
+        with self._lock:
+            self._quick[print_of] = ref.hash
+            while len(self._quick) > _QUICK_PIECES:
+                del self._quick[next(iter(self._quick))]
+        return ref
+
+    def _put_new(self, part: memoryview, codec: str, frozen: bool) -> ChunkRef:
         if not frozen:
             # Another thread may write to the user's buffer now. What is hashed and what is stored must be the same
             # bytes.
@@ -189,7 +260,7 @@ class ChunkStore:
         self.store.stage(ref.key, body)
         seconds = time.perf_counter() - started
         with self._lock:
-            self.stats.write_seconds += seconds / self._workers()
+            self.stats.write_seconds += seconds / self.workers()
             self.stats.bytes_written += ref.stored_size
             self.stats.bytes_plain += ref.size
             self.stats.chunks_written += 1
@@ -228,10 +299,11 @@ class ChunkStore:
     def _wait(self) -> None:
         with self._lock:
             waiting, self._background, self._background_bytes = self._background, [], 0
-        _results(waiting)
+        results(waiting)
 
     def _distrust(self) -> None:
         """After a failed write: what was not flushed may not have arrived."""
+        self.abandon()
         with contextlib.suppress(StoreError):
             self._wait()
         with self._lock:
@@ -366,18 +438,19 @@ class ChunkStore:
 
     # -- threads
 
-    def _workers(self) -> int:
+    def workers(self) -> int:
+        """How many threads store at once."""
         return max(1, self.store.parallel)
 
     def _executor(self) -> ThreadPoolExecutor:
         if self._pool is None or self._pool_pid != os.getpid():  # threads do not survive a fork
-            self._pool, self._pool_pid = ThreadPoolExecutor(self._workers(), "elastic-chunks"), os.getpid()
+            self._pool, self._pool_pid = ThreadPoolExecutor(self.workers(), "elastic-chunks"), os.getpid()
         return self._pool
 
     def _map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         if len(items) < 2:
             return [function(item) for item in items]
-        return _results([self._executor().submit(function, item) for item in items])
+        return results([self._executor().submit(function, item) for item in items])
 
     def _scratch_for(self, size: int) -> bytearray:
         buffer: bytearray | None = getattr(self._scratch, "buffer", None)
@@ -392,27 +465,11 @@ class ChunkStore:
 
     def close(self) -> None:
         """End the threads and the store."""
+        self.abandon()
         if self._pool is not None and self._pool_pid == os.getpid():
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool = None
         self.store.close()
-
-
-def _results(futures: Sequence[Future[Any]]) -> list[Any]:
-    """Wait for all (never leave one running), then raise the first error."""
-    error: BaseException | None = None
-    results = []
-    for future in futures:
-        if error is not None:
-            future.cancel()
-        try:
-            if not future.cancelled():
-                results.append(future.result())
-        except BaseException as caught:  # noqa: BLE001  raised again below, after the others have ended
-            error = error or caught
-    if error is not None:
-        raise error
-    return results
 
 
 __all__ = ["REFRESH_S", "ChunkStore", "Stats", "parse_key"]

@@ -7,16 +7,19 @@ are recomputed from what is stored, or lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from ..objects.walk import Walk
+from ..errors import StoreError
 from . import pickling, trial
+from .cache import Cache, Key, Known, key_of
 from .reduce_live import Unsavable
+from .session import SessionView
 
 PROBED = 4 << 20
 """Components up to this size in bytes are serialised before planning; larger ones when the plan wants them stored."""
+HELD = 16 << 20
+"""So many bytes of streams are held between planning and writing; what is more is serialised again."""
 
 
 @dataclass
@@ -25,9 +28,16 @@ class Component:
 
     names: tuple[str, ...]
     payload: pickling.Payload | None = None
-    """None for a large component that was not serialised yet."""
+    """None for one that was not serialised yet, or is not held."""
     loaded_digests: dict[str, str] = field(default_factory=dict)
     """Digests of names that a library loads with another inner state than it saved."""
+    key: Key | None = None
+    known: Known | None = None
+    """What is known of it, by this save or one before."""
+
+    def learn(self, payload: pickling.Payload) -> None:
+        """Take down what serialising it has shown."""
+        self.known = Known(self.key, payload.codec, payload.bytes, self.loaded_digests)
 
 
 @dataclass
@@ -40,12 +50,12 @@ class Probe:
 
 
 class Serialiser:
-    """Serialises ``values`` of a session with this live ``namespace``; ``walks`` are the full walks of all names."""
+    """Serialises the values of a session; what ``cache`` knows of them is not done again."""
 
-    def __init__(self, namespace: dict[str, Any], values: Mapping[str, Any], walks: Mapping[str, Walk]) -> None:
-        self.namespace = namespace
-        self.values = values
-        self.walks = walks
+    def __init__(self, view: SessionView, cache: Cache) -> None:
+        self.view, self.cache = view, cache
+        self.namespace, self.values, self.walks = view.namespace, view.values, view.walks
+        self._held = 0  # bytes
 
     def probe(self, groups: Iterable[Iterable[str]]) -> Probe:
         """Find out what can be stored of each group of linked names."""
@@ -53,24 +63,68 @@ class Serialiser:
         waiting: list[tuple[tuple[str, ...], int]] = []
         for group in groups:
             names = tuple(sorted(group))
-            size = sum(self.walks[n].bytes for n in names)
-            if size > PROBED and not any(self.walks[n].opaque or self.walks[n].custom for n in names):
-                found.components.append(Component(names))
+            component = self.component(names)
+            reason = self.cache.why_refused(names[0], component.key) if len(names) == 1 else None
+            if reason is not None:
+                found.refused[names[0]] = reason
+            elif component.known is not None or self._is_put_off(names):
+                found.components.append(component)
             else:
                 waiting.append((names, 0))
         while waiting:
-            waiting = self._round(waiting, found)
+            batch = self._batch(waiting)
+            settled = len(found.components)
+            waiting = waiting[len(batch) :] + self._round(batch, found)
+            for component in found.components[settled:]:
+                if component.payload is not None:
+                    self._held += len(component.payload.stream)
+                    if self._held > HELD:
+                        component.payload = None
         return found
 
-    def complete(self, component: Component) -> str | None:
-        """Serialise a component that was put off; returns why it cannot be, or None."""
+    def _batch(self, waiting: list[tuple[tuple[str, ...], int]]) -> list[tuple[tuple[str, ...], int]]:
+        """As many of the groups as can be serialised without holding too much at a time."""
+        total = 0
+        for i, (names, _) in enumerate(waiting):
+            total += sum(self.walks[n].bytes for n in names)
+            if total > HELD and i:
+                return waiting[:i]
+        return waiting
+
+    def component(self, names: tuple[str, ...]) -> Component:
+        """The component of these names, with what is known of it."""
+        key = key_of(self.view, names)
+        known = self.cache.find(names, key)
+        return Component(names, None, dict(known.loaded_digests) if known is not None else {}, key, known)
+
+    def _is_put_off(self, names: tuple[str, ...]) -> bool:
+        size = sum(self.walks[n].bytes for n in names)
+        return size > PROBED and not any(self.walks[n].opaque or self.walks[n].custom for n in names)
+
+    def complete(self, component: Component, sink: pickling.Sink | None = None) -> str | None:
+        """Serialise a component whose payload is not there; returns why it cannot be, or None.
+
+        The stream goes to the ``sink``, if there is one and the component need not be tried first.
+        """
+        if sink is not None:
+            codec = component.known.codec if component.known is not None else pickling.CODECS[0]
+            values = {n: self.values[n] for n in component.names}
+            walks = [self.walks[n] for n in component.names]
+            if component.known is not None or self._is_put_off(component.names):
+                try:
+                    component.payload = pickling.dump(values, walks, self.namespace, codec, sink)
+                    return None
+                except StoreError:
+                    raise
+                except Exception:
+                    sink.restart()
         probe = Probe()
         waiting = [(component.names, 0)]
         while waiting:
             waiting = self._round(waiting, probe)
         if probe.refused:
             return next(iter(probe.refused.values()))
-        component.payload = probe.components[0].payload
+        component.payload, component.known = probe.components[0].payload, probe.components[0].known
         component.loaded_digests = probe.components[0].loaded_digests
         return None
 
@@ -83,28 +137,33 @@ class Serialiser:
             if payload is not None:
                 dumped.append((names, rung, payload))
             elif len(names) == 1:
-                found.refused[names[0]] = reason
+                self._refuse(names[0], reason, found)
             else:
                 again += self._split(names, found)
         risky = [payload for names, _, payload in dumped if self._is_risky(names, payload)]
         verdicts = dict(zip(map(id, risky), trial.try_loading(risky, self.namespace)))
         for names, rung, payload in dumped:
             verdict = verdicts.get(id(payload))
-            component = Component(names, payload)
+            component = Component(names, payload, key=key_of(self.view, names))
             problem = self._judge(component, verdict)
             if problem is None:
+                component.learn(payload)
                 found.components.append(component)
             elif rung + 1 < len(pickling.CODECS):
                 again.append((names, rung + 1))
             elif len(names) == 1:
-                found.refused[names[0]] = problem
+                self._refuse(names[0], problem, found)
             else:
                 again += self._split(names, found, tried=True)
         return again
 
+    def _refuse(self, name: str, reason: str, found: Probe) -> None:
+        found.refused[name] = reason
+        self.cache.refuse(name, key_of(self.view, (name,)), reason)
+
     def _is_risky(self, names: tuple[str, ...], payload: pickling.Payload) -> bool:
         """Whether to try loading it: a large one only when something in it is out of the ordinary."""
-        return (
+        return not payload.plain and (
             payload.bytes <= PROBED
             or payload.codec != "pickle"
             or any(self.walks[n].opaque or self.walks[n].custom for n in names)

@@ -11,14 +11,18 @@ checkpoint format.
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import fractions
 import io
 import pickle
+import sys
 import types
 import typing
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..objects.kinds import has_default_reduce, is_user_class, raw_state, traceback_entries
 from ..objects.walk import Walk, collector_paused
@@ -39,13 +43,40 @@ class Payload:
 
     codec: str
     stream: bytes
+    """Empty where the stream went to a sink."""
+    streamed: int = 0
+    """Bytes that went there."""
     buffers: list[Any] = field(default_factory=list)
+    plain: bool = False
+    """Whether nothing is in it but what any Python loads as it was: builtin data, numbers and arrays of numpy."""
 
     @property
     def bytes(self) -> int:
         """Size in bytes."""
-        beside: int = sum(b.nbytes for b in self.buffers)
-        return len(self.stream) + beside
+        return len(self.stream) + self.streamed + self.beside
+
+    @property
+    def beside(self) -> int:
+        """Bytes of the buffers, which are the session's own memory."""
+        return sum(b.nbytes for b in self.buffers)
+
+
+class Sink(Protocol):
+    """Takes a stream as it is made, so that it is never held as a whole."""
+
+    def write(self, data: Any, /) -> int:
+        """Take the next bytes."""
+
+    def restart(self) -> None:
+        """Forget what was written: the stream begins anew."""
+
+
+class _Memory(io.BytesIO):
+    """The sink of what is small, or to be loaded on trial."""
+
+    def restart(self) -> None:
+        self.seek(0)
+        self.truncate()
 
 
 class Reductions:
@@ -59,6 +90,8 @@ class Reductions:
         buffers: set[int] = set().union(*(w.buffers for w in walks))
         self.arrays = ArrayReducer(ranges, private, buffers)
         self.raw = raw
+        self.plain = True
+        """Whether only plain data was met so far."""
         self._by_class: dict[type, Callable[[Any], Any] | None] = {}
 
     def __call__(self, obj: Any) -> Any:
@@ -67,11 +100,14 @@ class Reductions:
             chosen = self._by_class[cls]
         except KeyError:
             chosen = self._by_class[cls] = self._choose(cls)
+            self.plain = self.plain and _is_plain(cls)
         return NotImplemented if chosen is None else chosen(obj)
 
     def _choose(self, cls: type) -> Callable[[Any], Any] | None:
-        if issubclass(cls, (type, types.ModuleType)) or cls in _CODE:
-            return self.code.reduce
+        if issubclass(cls, types.ModuleType):
+            return self._module
+        if issubclass(cls, type) or cls in _CODE:
+            return self._code
         if issubclass(cls, BaseException):
             return self._exception
         if is_user_class(cls):
@@ -79,8 +115,18 @@ class Reductions:
                 return _raw
             return self._chain if hasattr(cls, "__array_interface__") or hasattr(cls, "readline") else None
         if cls in _TYPING:
-            return self.code.reduce
+            return self._code
         return self._chain
+
+    def _module(self, obj: Any) -> Any:
+        self.plain = self.plain and sys.modules.get(obj.__name__) is obj
+        return self.code.reduce(obj)
+
+    def _code(self, obj: Any) -> Any:
+        reduced = self.code.reduce(obj)
+        if reduced is not NotImplemented:
+            self.plain = False  # the session's own: whether it can be made again shows when it is tried
+        return reduced
 
     def _exception(self, e: BaseException) -> Any:
         reduced = _raw(e) if self.raw and is_user_class(type(e)) else e.__reduce_ex__(_PROTOCOL)
@@ -96,9 +142,25 @@ class Reductions:
             reduced = reducer.reduce(obj)
             if reduced is not NotImplemented:
                 return reduced
-        return self.code.reduce(obj)
+        return self._code(obj)
 
 
+def _is_plain(cls: type) -> bool:
+    """Whether what is of this class comes back as it was, so that loading it on trial would tell nothing.
+
+    Classes and functions of modules are: loading finds them by name.
+    """
+    if cls in _PLAIN or cls in _NAMED:
+        return True
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and (cls is numpy.ndarray or issubclass(cls, (numpy.dtype, numpy.generic)))
+
+
+_PLAIN = frozenset(
+    {range, slice, complex, bytearray, datetime.date, datetime.time, datetime.datetime, datetime.timedelta,
+     datetime.timezone, decimal.Decimal, fractions.Fraction}
+)  # fmt: skip
+_NAMED = frozenset({type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType})
 _TYPING = frozenset({typing.TypeVar, typing.NewType})
 _CODE = frozenset(
     {types.FunctionType, types.CodeType, types.CellType, staticmethod, classmethod, property, types.MappingProxyType,
@@ -161,13 +223,15 @@ def _dill_pickler(file: Any, reductions: Reductions, _buffer_callback: Any) -> A
     return Pickler(file, protocol=4, byref=False, recurse=False)
 
 
-def dump(values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any], codec: str) -> Payload:
-    """Serialise ``values`` jointly with one codec of `CODECS`.
+def dump(
+    values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any], codec: str, sink: Sink | None = None
+) -> Payload:
+    """Serialise ``values`` jointly with one codec of `CODECS`; with a ``sink``, the stream goes there.
 
     Raises whatever the objects raise; RecursionError when they are nested too deeply.
     """
     reductions = Reductions(namespace, walks, raw=codec != "pickle")
-    stream = io.BytesIO()
+    stream = _Memory() if sink is None else sink
     buffers: list[Any] = []
 
     def aside(buffer: pickle.PickleBuffer) -> bool:
@@ -187,7 +251,9 @@ def dump(values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any
                 try:
                     _Pickler(stream, reductions, aside).dump(values)
                 except RecursionError:
-                    stream, buffers[:] = io.BytesIO(), []
+                    stream.restart()
+                    buffers.clear()
+                    reductions.plain = False
                     deep.dump(stream, values, Reductions(namespace, walks, raw=codec != "pickle"), aside)
             elif codec == "cloudpickle":
                 _cloudpickler(stream, reductions, aside).dump(values)
@@ -195,7 +261,8 @@ def dump(values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any
                 _dill_pickler(stream, reductions, None).dump(values)
     finally:
         forget_scopes()
-    return Payload(codec, stream.getvalue(), buffers)
+    whole = stream.getvalue() if isinstance(stream, _Memory) else b""
+    return Payload(codec, whole, buffers=buffers, plain=reductions.plain and codec == "pickle")
 
 
 def load(stream: Any, buffers: Sequence[Any]) -> dict[str, Any]:
@@ -212,4 +279,4 @@ def load(stream: Any, buffers: Sequence[Any]) -> dict[str, Any]:
     return values
 
 
-__all__ = ["CODECS", "Payload", "dump", "load"]
+__all__ = ["CODECS", "Payload", "Sink", "dump", "load"]

@@ -4,6 +4,7 @@ variables are bound to one another."""
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from ..history import CellExecution, Rerun
 from ..planning import Cell, CostModel, Problem, Variable
@@ -29,8 +30,16 @@ def rerun_seconds(cell: CellExecution, view: SessionView) -> tuple[float, str]:
     return cell.seconds + RERUN_SECONDS, ""
 
 
-def build(view: SessionView, probe: Probe, costs: CostModel, alpha: float, deadline_s: float | None) -> Problem:
-    """The problem of carrying this session over."""
+def build(
+    view: SessionView,
+    probe: Probe,
+    costs: CostModel,
+    alpha: float,
+    deadline_s: float | None = None,
+    ancestry: Ancestry | None = None,
+    clean: Collection[str] = (),
+) -> Problem:
+    """The problem of carrying this session over; ``clean`` are the names that are in the store already."""
     history = view.history
     cells = {}
     for number, cell in history.cells.items():
@@ -47,8 +56,9 @@ def build(view: SessionView, probe: Probe, costs: CostModel, alpha: float, deadl
             variables.append(Variable(name, snapshot, math.inf, math.inf, reason))
         else:
             nbytes, codec = sizes[name]
-            variables.append(Variable(name, snapshot, costs.store_seconds(nbytes, codec), costs.load_seconds(nbytes)))
-    linked, derived = _bonds(view)
+            store_seconds = costs.store_seconds(nbytes, codec, name in clean)
+            variables.append(Variable(name, snapshot, store_seconds, costs.load_seconds(nbytes)))
+    linked, derived = _bonds(view, ancestry or Ancestry(view))
     return Problem(cells, tuple(variables), tuple(linked), tuple(derived), alpha, deadline_s)
 
 
@@ -58,11 +68,11 @@ def _sizes(view: SessionView, probe: Probe) -> dict[str, tuple[int, str]]:
     for component in probe.components:
         estimates = {n: view.walks[n].bytes for n in component.names}
         total = sum(estimates.values()) or 1
-        payload = component.payload
+        known = component.known
         for name, estimate in estimates.items():
-            nbytes = estimate if payload is None else round(payload.bytes * estimate / total)
-            if payload is not None and payload.codec in ("cloudpickle", "dill"):
-                codec = payload.codec
+            nbytes = estimate if known is None else round(known.bytes * estimate / total)
+            if known is not None and known.codec in ("cloudpickle", "dill"):
+                codec = known.codec
             else:
                 # many bytes in few objects are buffers, which go out as they are
                 codec = "buffers" if estimate > _BUFFERS * view.walks[name].nodes else "pickle5"
@@ -70,55 +80,65 @@ def _sizes(view: SessionView, probe: Probe) -> dict[str, tuple[int, str]]:
     return found
 
 
-def _bonds(view: SessionView) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def _bonds(view: SessionView, ancestry: Ancestry) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Pairs that must be stored or recomputed together, and pairs (x, y) where x may be recomputed from a stored y."""
     linked, derived = [], []
-    lineages: dict[str, tuple[frozenset[int], frozenset[str]]] = {}
     for group in view.groups:
         if len(group) < 2:
             continue
-        for name in group:
-            lineages[name] = lineage(view, name)
         for one in sorted(group):
             for other in sorted(view.neighbours(one) & group):
                 if other <= one:
                     continue
-                if _derived(view, one, other, lineages):
+                if ancestry.derived(one, other):
                     derived.append((one, other))
-                elif _derived(view, other, one, lineages):
+                elif ancestry.derived(other, one):
                     derived.append((other, one))
                 else:
                     linked.append((one, other))
     return linked, derived
 
 
-def lineage(view: SessionView, name: str) -> tuple[frozenset[int], frozenset[str]]:
-    """The cells that recomputing ``name`` re-runs when all other variables are there, and which of them it reads."""
-    history = view.history
-    pending = [history.active[name]] if name in history.active else []
-    cells: set[int] = set()
-    reads: set[str] = set()
-    while pending:
-        number = pending.pop()
-        cell = history.cells.get(number)
-        if number in cells or cell is None:
-            continue
-        cells.add(number)
-        for source, version in cell.reads:
-            if history.active.get(source) == version and source != name:
-                reads.add(source)
-            else:
-                pending.append(version)
-    return frozenset(cells), frozenset(reads)
+class Ancestry:
+    """For each variable: the cells that recomputing it re-runs when all other variables are there, and which of them
+    those cells read.
 
-
-def _derived(
-    view: SessionView, built: str, origin: str, lineages: dict[str, tuple[frozenset[int], frozenset[str]]]
-) -> bool:
-    """Whether re-running what made ``built`` from the present ``origin`` makes the same sharing between them.
-
-    So it is when ``origin`` was there, as it is now, before the first of those cells ran, and they read it.
+    Sets are integers, a bit for each cell or name: a set for each of 500 variables in a history of 2,000 cells is made
+    in one pass over the history.
     """
-    cells, reads = lineages[built]
-    version = view.history.active.get(origin)
-    return version is not None and bool(cells) and origin in reads and min(cells) > version
+
+    def __init__(self, view: SessionView) -> None:
+        history = view.history
+        self._active = history.active
+        self._names = {name: 1 << i for i, name in enumerate(history.active)}
+        self._cells: dict[int, int] = {}
+        self._reads: dict[int, int] = {}
+        for number in sorted(history.cells):
+            cells, reads = 1 << number, 0
+            for source, version in history.cells[number].reads:
+                if history.active.get(source) == version:
+                    reads |= self._names[source]
+                elif version in self._cells:
+                    cells |= self._cells[version]
+                    reads |= self._reads[version]
+            self._cells[number], self._reads[number] = cells, reads
+
+    def cells(self, name: str) -> int:
+        """The cells of a name, as bits: 1 << number."""
+        return self._cells.get(self._active.get(name, -1), 0)
+
+    def derived(self, built: str, origin: str) -> bool:
+        """Whether re-running what made ``built`` from the present ``origin`` makes the same sharing between them.
+
+        So it is when ``origin`` was there, as it is now, before the first of those cells ran, and they read it.
+        """
+        version, cells = self._active.get(origin), self.cells(built)
+        if version is None or not cells or not self._reads[self._active[built]] & self._names[origin]:
+            return False
+        first = (cells & -cells).bit_length() - 1
+        return first > version
+
+
+def numbers(cells: int) -> list[int]:
+    """The cells of a set of bits, in order."""
+    return [i for i, bit in enumerate(reversed(f"{cells:b}")) if bit == "1"]

@@ -24,6 +24,7 @@ from elastic_spawner.checkpoint.chunks import ChunkRef, references
 from elastic_spawner.checkpoint.chunkstore import ChunkStore, Stats
 from elastic_spawner.checkpoint.collect import GcReport, collect
 from elastic_spawner.checkpoint.encryption import Cipher
+from elastic_spawner.checkpoint.streams import ChunkWriter, Pending
 from elastic_spawner.errors import (
     CheckpointError,
     CheckpointNotFound,
@@ -112,6 +113,20 @@ class Repository:
         """
         return self._chunks.put(data)
 
+    def begin(self, data: Buffer, frozen: bool = False) -> Pending:
+        """Like `put`, without waiting: nobody may write to the buffer or free it before `Pending.refs` or `abandon`
+        returned. ``frozen``: nobody writes to it any more anyhow.
+        """
+        return self._chunks.begin(data, frozen)
+
+    def writer(self) -> ChunkWriter:
+        """A file-like object whose stream is stored while it is written."""
+        return self._chunks.writer()
+
+    def abandon(self) -> None:
+        """Give up what was begun and not waited for."""
+        self._chunks.abandon()
+
     def read(self, refs: Sequence[ChunkRef]) -> bytearray:
         """Return the data under `refs`, every chunk verified against its hash.
 
@@ -124,11 +139,11 @@ class Repository:
         """Like `read`, into a writable buffer of exactly the right size (`ValueError` otherwise)."""
         self._chunks.read_into(refs, buffer)
 
-    def missing(self, refs: Iterable[ChunkRef]) -> list[ChunkRef]:
+    def missing(self, refs: Iterable[ChunkRef], session: str | None = None) -> list[ChunkRef]:
         """Those of `refs` (kept from an earlier save, say) that are gone from the store; the others are safe until
-        the next commit.
+        the next commit. It is quicker for those that the newest generation of the `session` has.
         """
-        return self._chunks.missing(refs)
+        return self._chunks.missing(refs, frozenset() if session is None else self._newest(session)[1])
 
     # -- generations
 
@@ -186,13 +201,37 @@ class Repository:
         return max(newest, known), addresses
 
     def latest(self, session: str) -> dict[str, Any] | None:
-        """The manifest of the newest generation, verified; None where there is none. Raises as `load`."""
+        """The manifest of the newest generation, verified; None where there is none. Raises as `load`.
+
+        A partial generation (a save whose deadline came first, and that lost what the generation before it has) is
+        taken only where there is no other.
+        """
+        whole, partial = self.survey(session)
+        return whole if whole is not None or not partial else self.load(session, partial[0])
+
+    def survey(self, session: str) -> tuple[dict[str, Any] | None, list[int]]:
+        """The manifest of the newest generation that is not partial, and the partial ones above it, newest first.
+
+        Raises as `load`.
+        """
+        partial: list[int] = []
         for generation in reversed(self._numbers(session)):
             try:
-                return self.load(session, generation)
+                manifest = self.load(session, generation)
             except CheckpointNotFound:  # collected since the listing
                 continue
-        return None
+            except CheckpointError:
+                if partial:  # nothing good is hidden by it
+                    break
+                raise
+            if not manifest.get("partial"):
+                return manifest, partial
+            partial.append(generation)
+        return None, partial
+
+    def discard(self, session: str, generation: int) -> None:
+        """Delete one generation that a newer one replaces. Its chunks go with the next `gc`."""
+        self.store.delete(manifests.manifest_key(session, generation))
 
     def load(self, session: str, generation: int) -> dict[str, Any]:
         """The manifest of one generation, verified.
@@ -293,10 +332,9 @@ class Repository:
 
     def _is_good(self, session: str, generation: int, raw: bytes) -> bool:
         try:
-            manifests.parse(raw, session, generation, self._key)
+            return not manifests.parse(raw, session, generation, self._key).get("partial")
         except CheckpointError:
             return False
-        return True
 
     def close(self) -> None:
         """End threads and connections; what was put and not committed is dropped."""

@@ -7,11 +7,10 @@ not what was saved, goes on to the next way; a wrong value is never bound.
 from __future__ import annotations
 
 import importlib
-import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..errors import CheckpointError, CheckpointNotFound, CorruptChunk, RestoreError
@@ -20,8 +19,10 @@ from ..objects.digest import ALGORITHM
 from ..objects.walk import Walker
 from ..planning import Cell, Problem, Variable, requirements
 from . import pickling, rebuild_live
+from .packs import ExtentReader
+from .record import read_history, read_lists
 from .report import LOADED, LOST, RECOMPUTED, Fate, RestoreReport
-from .repository import ChunkRef, Repository
+from .repository import Repository
 
 VERIFIED_BYTES = 64 << 20
 """Loaded values above this size are vouched for by the hashes of their chunks alone."""
@@ -56,6 +57,7 @@ class Restorer:
 
     def __init__(self, repository: Repository, manifest: Mapping[str, Any], stage: Stage) -> None:
         self.repository, self.manifest, self.stage = repository, manifest, stage
+        self.reader = ExtentReader(repository)
         self.entries: Mapping[str, Any] = manifest["variables"]
         self.attributes = frozenset(manifest["extras"].get("attributes", ()))
         """Those of the entries that are ``module.attribute`` and no variables."""
@@ -71,6 +73,7 @@ class Restorer:
         """Do it all; never raises for the sake of a single variable."""
         started = time.perf_counter()
         self.history = self._load_history()
+        self._load_lists()
         for kind in FIRST_HIDDEN:
             self._set_hidden(kind, self.manifest["hidden"].get(kind))
         self._import_submodules()
@@ -95,12 +98,20 @@ class Restorer:
     # -- load
 
     def _load_history(self) -> History:
-        refs = [ChunkRef.from_json(r) for r in self.manifest["history"]]
         try:
-            return History.from_json(json.loads(bytes(self.repository.read(refs))))
+            return read_history(self.manifest["history"], self.reader)
         except (CorruptChunk, ValueError, KeyError) as e:
             self.report.notes.append(f"The record of the cells cannot be read ({e}): nothing can be recomputed.")
             return History()
+
+    def _load_lists(self) -> None:
+        """Put back into the extras what was stored beside them."""
+        try:
+            lists = read_lists(self.manifest["lists"], self.reader)
+        except (CorruptChunk, ValueError) as e:
+            self.report.notes.append(f"The shell's input history cannot be read ({e}).")
+            lists = {name: [] for name in self.manifest["lists"]}
+        self.manifest = {**self.manifest, "extras": {**self.manifest["extras"], **lists}}
 
     def _import_submodules(self) -> None:
         for name in self.manifest["extras"].get("submodules", ()):
@@ -114,8 +125,8 @@ class Restorer:
         for component in sorted(self.manifest["components"], key=self._age):
             names = component["names"]
             try:
-                stream = self._read(component["payload"])
-                buffers = [self._read(refs) for refs in component["buffers"]]
+                stream = self.reader.read(component["payload"])
+                buffers = [self.reader.read(extent) for extent in component["buffers"]]
                 values = pickling.load(stream, buffers)
             except Exception as e:
                 reason = (
@@ -145,9 +156,6 @@ class Restorer:
         names = component["names"]
         made_of_modules = all(self.entries[n]["type"] == "module" for n in names)
         return not made_of_modules, min(self.history.active.get(n, 0) for n in names)
-
-    def _read(self, refs: Iterable[Any]) -> bytearray:
-        return self.repository.read([ChunkRef.from_json(r) for r in refs])
 
     # -- compare
 

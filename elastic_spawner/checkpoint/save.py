@@ -1,247 +1,279 @@
-"""Saving a session: plan, serialise what the plan stores, write the chunks, commit the manifest."""
+"""Saving a session: plan, serialise and write what the plan stores one component at a time, commit the manifest."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import platform
-import sys
+import math
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-from .. import __version__
-from ..errors import SaveError
-from ..objects.kinds import type_name
-from ..planning import CostModel, Plan, solve
+from ..errors import CorruptChunk, SaveError
+from ..planning import CostModel
 from . import problem as problems
-from .components import Component, Probe, Serialiser
+from .cache import Known, Stored, is_in, repack
+from .components import Component
+from .contents import contents
+from .packs import Extent, Packer
+from .prepare import Prepared, prepare
+from .record import LISTS
 from .repository import Repository
-from .session import SessionView
 
-ALPHA = 0.1
-"""Restoring weighs more than storing: nobody can work while it lasts, and most of a save is done beforehand."""
-
-
-@dataclass
-class Prepared:
-    """A session that has been planned, and nothing written yet."""
-
-    view: SessionView
-    probe: Probe
-    plan: Plan
-    serialiser: Serialiser
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def summary(self) -> dict[str, Any]:
-        """What is stored, re-run, recomputed and lost, as plain JSON for people and programs."""
-        history = self.view.history
-        sizes = {n: self.view.walks[n].bytes for n in self.plan.stored}
-        return {
-            "store": [
-                {"name": n, "type": type_name(self.view.values[n]), "bytes": sizes[n]}
-                for n in sorted(self.plan.stored, key=lambda n: (-sizes[n], n))
-            ],
-            "rerun": [
-                {"cell": c.execution_count, "source": c.source, "seconds": c.seconds}
-                for c in (history.cells[i] for i in self.plan.rerun)
-            ],
-            "recomputed": [
-                {"name": n, "type": type_name(self.view.values[n]), "cells": self._cells_of(n), "why": self._why(n)}
-                for n in sorted(self.plan.recomputed)
-            ],
-            "lost": [
-                {"name": n, "type": type_name(self.view.values[n]), **self._loss(n)} for n in sorted(self.plan.lost)
-            ],
-            "bytes": sum(sizes.values()),
-            "store_seconds": self.plan.store_seconds,
-            "restore_seconds": self.plan.restore_seconds,
-        }
-
-    def _label(self, number: int) -> str:
-        cell = self.view.history.cells.get(number)
-        return cell.label() if cell is not None else "a cell before the history began"
-
-    def _cells_of(self, name: str) -> list[int | None]:
-        cells, _ = problems.lineage(self.view, name)
-        return [self.view.history.cells[c].execution_count for c in sorted(cells & set(self.plan.rerun))]
-
-    def _why(self, name: str) -> str:
-        if name in self.probe.refused:
-            return self.probe.refused[name]
-        mine, _ = problems.lineage(self.view, name)
-        for other in sorted(self.plan.recomputed & self.probe.refused.keys()):
-            if mine <= problems.lineage(self.view, other)[0]:
-                return f"its cell is run again anyway, for {other}"
-        return "re-running its cells takes less time than storing and loading it"
-
-    def _loss(self, name: str) -> dict[str, Any]:
-        """Why the name is lost, which cell made it, and what helps."""
-        number = self.view.history.active.get(name)
-        cell = self.view.history.cells.get(number) if number is not None else None
-        count = cell.execution_count if cell is not None else self.view.made_by.get(name)
-        cure = f"run In [{count}] again" if count is not None else "make it again"
-        return {"reason": self.plan.lost[name].describe(self._label), "cell": count, "cure": cure}
-
-
-def prepare(view: SessionView, costs: CostModel, deadline_s: float | None = None) -> Prepared:
-    """Make the replication plan. Nothing is written; large values are not even serialised yet."""
-    started = time.perf_counter()
-    serialiser = Serialiser(view.namespace, view.values, view.walks)
-    walked = [{n for n in group if n in view.walks} for group in view.groups]
-    probe = serialiser.probe(g for g in walked if g)
-    probed = time.perf_counter()
-    plan = solve(problems.build(view, probe, costs, ALPHA, deadline_s))
-    seconds = {"serialise": probed - started, "plan": time.perf_counter() - probed}
-    return Prepared(view, probe, plan, serialiser, seconds)
+EARLY_S = 1.0
+"""Under a deadline, a manifest of what was written so far is committed so often (in seconds)."""
+DEADLINE = "the deadline came before it was stored"
 
 
 def save(
-    prepared: Prepared, repository: Repository, session: str, costs: CostModel, deadline_s: float | None = None
+    prepared: Prepared,
+    repository: Repository,
+    session: str,
+    costs: CostModel,
+    deadline_s: float | None = None,
+    accept_loss: bool = True,
 ) -> dict[str, Any]:
     """Write a prepared session and commit it; returns {"generation", "bytes", "bytes_written", "seconds", "plan"}.
 
-    Raises SaveError when the deadline (seconds from the start of preparing) passes, StoreError from the store; in
-    either case the previous checkpoint is as it was.
+    When the deadline (seconds from the start of preparing) comes first, what is not written by then is recomputed on a
+    restore or lost, and the plan that is returned says so. Raises SaveError when that would lose something and
+    ``accept_loss`` is false, StoreError from the store; the previous checkpoint is as it was then.
     """
     started = time.perf_counter()
     ends = None if deadline_s is None else started + deadline_s - sum(prepared.seconds.values())
-    stored = _serialise(prepared, costs, deadline_s)
-    written_before = repository.stats.bytes_written
-    entries, total = [], 0
-    for component in stored:
-        _check(ends, prepared)
-        payload = component.payload
-        assert payload is not None
-        began = time.perf_counter()
-        entries.append(
-            {
-                "names": list(component.names),
-                "codec": payload.codec,
-                "payload": [r.to_json() for r in repository.put(payload.stream)],
-                "buffers": [[r.to_json() for r in repository.put(b)] for b in payload.buffers],
-                "bytes": payload.bytes,
-            }
-        )
-        total += payload.bytes
-        if payload.bytes > 1 << 20:
-            costs.observe_write(payload.bytes, time.perf_counter() - began)
-        component.payload = None  # the bytes are safe: let go of them before the next one
-    _check(ends, prepared)
-    manifest = _manifest(prepared, repository, entries, stored)
-    generation = repository.commit(session, manifest)
-    written = time.perf_counter()
+    stats = repository.stats
+    before = stats.bytes_written, stats.bytes_plain, stats.write_seconds
+    cache, url = prepared.cache, repository.store.url
+    try:
+        try:
+            saver = Saver(prepared, repository, session, costs, ends, accept_loss)
+            generation = saver.run()
+        except CorruptChunk:
+            # what was known to be in the store is not there any more: write everything, once
+            cache.forget_store(url)
+            saver = Saver(prepared, repository, session, costs, ends, accept_loss)
+            generation = saver.run()
+    except BaseException:
+        cache.forget_store(url)  # what was not committed may not have arrived
+        raise
+    finally:
+        repository.abandon()
+    cache.prune(prepared.view.values)
+    written = stats.bytes_written - before[0]
+    if written > 1 << 20:
+        costs.observe_write(written, stats.write_seconds - before[2])
+        costs.observe_compression(stats.bytes_plain - before[1], written)
     return {
         "generation": generation,
-        "bytes": total,
-        "bytes_written": repository.stats.bytes_written - written_before,
-        "seconds": sum(prepared.seconds.values()) + written - started,
-        "plan": prepared.summary(),
+        "bytes": saver.bytes,
+        "bytes_written": written,
+        "seconds": sum(prepared.seconds.values()) + time.perf_counter() - started,
+        "plan": saver.summary,
     }
 
 
-def _check(ends: float | None, prepared: Prepared) -> None:
-    if ends is not None and time.perf_counter() > ends:
-        raise SaveError(
-            "the save was not finished before the deadline; nothing was committed and the previous checkpoint holds. "
-            "Give it more time, or free what you do not need"
-        )
+class Saver:
+    """Writes one session to one store."""
 
+    def __init__(
+        self,
+        prepared: Prepared,
+        repository: Repository,
+        session: str,
+        costs: CostModel,
+        ends: float | None,
+        accept_loss: bool,
+    ) -> None:
+        self.prepared, self.repository, self.session, self.costs = prepared, repository, session, costs
+        self.ends, self.accept_loss = ends, accept_loss
+        self.url = repository.store.url
+        self.packer = Packer(repository)
+        self.summary: dict[str, Any] = {}
+        self._written: dict[tuple[str, ...], tuple[Component, Known, Stored]] = {}
+        self._committed_at = time.perf_counter()
+        self._early: int | None = None
+        self._before: dict[str, Any] | None = None
+        self._outdated: list[int] = []
 
-def _serialise(prepared: Prepared, costs: CostModel, deadline_s: float | None) -> list[Component]:
-    """The components as the plan stores them; plans again when one that was put off turns out not to serialise."""
-    view = prepared.view
-    while True:
-        plan, ready = prepared.plan, []
-        failed = False
-        for component in prepared.probe.components:
-            names = tuple(n for n in component.names if n in plan.stored)
-            if not names:
-                continue
-            chosen = component if names == component.names else Component(names)
-            if chosen.payload is None:
-                problem = prepared.serialiser.complete(chosen)
+    def run(self) -> int:
+        """Write and commit; returns the generation."""
+        if self.ends is not None:
+            self._before, self._outdated = self.repository.survey(self.session)
+        self._look()
+        late = False
+        while not late and (component := next(self._waiting(), None)) is not None:
+            late = self._late()
+            if not late:
+                problem = self._write(component)
                 if problem is not None:
-                    prepared.probe.refused.update(dict.fromkeys(names, problem))
-                    rest = tuple(n for n in component.names if n not in names)
-                    prepared.probe.components.remove(component)
-                    if rest:
-                        prepared.probe.components.append(Component(rest))
-                    failed = True
-                    break
-            ready.append(chosen)
-        if not failed:
-            return ready
-        prepared.plan = solve(problems.build(view, prepared.probe, costs, ALPHA, deadline_s))
+                    self._refuse(component, problem)
+                elif self.ends is not None and time.perf_counter() > self._committed_at + EARLY_S:
+                    self._commit_early()
+        if late:
+            self._give_up_the_rest()
+            if not self.accept_loss and self._lost_to_deadline():
+                raise SaveError(
+                    "the save was not finished before the deadline, and not all of it can be recomputed; the previous "
+                    "checkpoint holds. Give it more time, or free what you do not need"
+                )
+        return self._commit()
 
+    @property
+    def bytes(self) -> int:
+        """Plain bytes of what is stored."""
+        return sum(known.bytes for _, known, _ in self._written.values())
 
-def _manifest(
-    prepared: Prepared, repository: Repository, entries: list[Any], stored: Iterable[Component]
-) -> dict[str, Any]:
-    view, plan = prepared.view, prepared.plan
-    summary = prepared.summary()
-    lost = {e["name"]: e for e in summary["lost"]}
-    digests = {n: d for c in stored for n, d in c.loaded_digests.items()}
-    variables = {}
-    for name, value in view.values.items():
-        walk = view.walks.get(name)
-        number = view.history.active.get(name)
-        cell = view.history.cells.get(number) if number is not None else None
-        where = "store" if name in plan.stored else "rerun" if name in plan.recomputed else "lost"
-        variables[name] = {
-            "plan": where,
-            "type": type_name(value),
-            "bytes": walk.bytes if walk is not None else 0,
-            "fingerprint": "" if walk is None or walk.uncertain else digests.get(name, walk.digest),
-            "cell": cell.execution_count if cell is not None else view.made_by.get(name),
-            "reason": lost[name]["reason"] if where == "lost" else prepared._why(name) if where == "rerun" else "",
-        }
-    history = json.dumps(view.history.to_json(), separators=(",", ":")).encode()
-    return {
-        "kind": "kernel",
-        "elastic_spawner": __version__,
-        "python": platform.python_version(),
-        "implementation": sys.implementation.name,
-        "machine": platform.machine(),
-        "libraries": _libraries(),
-        "history": [r.to_json() for r in repository.put(history)],
-        "components": entries,
-        "variables": variables,
-        "rerun": summary["rerun"],
-        "rerun_cells": list(plan.rerun),
-        "hidden": dict(view.hidden),
-        "extras": dict(view.extras),
-        "report": {
-            "seconds": prepared.seconds,
-            "plan": {k: summary[k] for k in ("bytes", "store_seconds", "restore_seconds")},
-        },
-    }
+    def _late(self) -> bool:
+        return self.ends is not None and time.perf_counter() > self.ends
 
+    # -- what is there already
 
-def _libraries() -> dict[str, str]:
-    """Versions of the installed distributions whose modules the session has imported."""
-    found: dict[str, str] = {}
-    for name in (
-        "numpy",
-        "pandas",
-        "scipy",
-        "sklearn",
-        "torch",
-        "polars",
-        "pyarrow",
-        "matplotlib",
-        "networkx",
-        "xgboost",
-        "lightgbm",
-    ):
-        if name in sys.modules:
-            version = getattr(sys.modules[name], "__version__", None)
-            if isinstance(version, str):
-                found[name] = version
-    for name in ("ipykernel", "IPython"):
+    def _look(self) -> None:
+        """Find out what of earlier saves is still in the store and need not be written."""
+        record = self.prepared.cache.record
+        known = [c.known for c in self.prepared.probe.components if c.known is not None and self.url in c.known.stored]
+        extents = [e for k in known for e in k.stored[self.url].extents()] + record.extents(self.url)
+        gone = {r.hash for r in self.repository.missing((r for e in extents for r in e.refs), self.session)}
+        packs = repack(extents)
+        for one in known:
+            if any(is_in(e, packs, gone) for e in one.stored[self.url].extents()):
+                del one.stored[self.url]
+        record.forget(self.url, {id(e) for e in record.extents(self.url) if is_in(e, packs, gone)})
+        for component in self.prepared.probe.components:
+            if component.known is not None and self.url in component.known.stored:
+                self._written[component.names] = component, component.known, component.known.stored[self.url]
+
+    # -- components
+
+    def _waiting(self) -> Iterator[Component]:
+        """What the plan stores and is not written yet; under a deadline, what saves most time per byte comes first."""
+        plan, found = self.prepared.plan, []
+        for component in self.prepared.probe.components:
+            names = tuple(n for n in component.names if n in plan.stored)
+            if names and component.names not in self._written and names not in self._written:
+                found.append(component if names == component.names else self.prepared.serialiser.component(names))
+        if self.ends is not None:
+            found.sort(key=self._worth, reverse=True)
+        yield from found
+
+    def _worth(self, component: Component) -> float:
+        view = self.prepared.view
+        cells = 0
+        for name in component.names:
+            cells |= self.prepared.ancestry.cells(name)
+        if not cells:
+            return math.inf
+        seconds = sum(problems.rerun_seconds(view.history.cells[n], view)[0] for n in problems.numbers(cells))
+        return seconds / max(1, sum(view.walks[n].bytes for n in component.names))
+
+    def _write(self, component: Component) -> str | None:
+        """Serialise a component and hand it to the store; returns why it cannot be serialised, or None."""
+        payload, stream = component.payload, None
+        if payload is None:
+            writer = self.repository.writer()
+            problem = self.prepared.serialiser.complete(component, writer)
+            payload = component.payload
+            if problem is not None or payload is None:
+                return problem or "it cannot be serialised"
+            if not payload.stream:
+                small, size = writer.small, writer.bytes
+                stream = self.packer.put(small, True) if small is not None else self.packer.expect(writer.close(), size)
+                payload.streamed = size
+        if stream is None:
+            stream = self.packer.put(payload.stream, frozen=True)
+        stored = Stored(stream, [self.packer.put(b) for b in payload.buffers])
+        component.learn(payload)
+        component.payload = None  # from here on the store's threads hold what they need
+        assert component.known is not None
+        self._written[component.names] = component, component.known, stored
+        return None
+
+    def _refuse(self, component: Component, problem: str) -> None:
+        """Plan without a component that was put off and turns out not to serialise."""
+        probe = self.prepared.probe
+        probe.refused.update(dict.fromkeys(component.names, problem))
+        self._take_out(set(component.names))
+        self._plan_again()
+
+    def _take_out(self, names: set[str]) -> None:
+        """These names are not to be stored."""
+        probe, kept = self.prepared.probe, []
+        for component in probe.components:
+            rest = tuple(n for n in component.names if n not in names)
+            if rest == component.names:
+                kept.append(component)
+            elif rest:
+                kept.append(self.prepared.serialiser.component(rest))
+        probe.components = kept
+
+    def _plan_again(self, hurry: bool = True) -> None:
+        left = None if self.ends is None or not hurry else max(0.0, self.ends - time.perf_counter())
+        self.prepared.plan_again(self.costs, left, {n for names in self._written for n in names})
+
+    def _give_up_the_rest(self) -> None:
+        """Plan for what is written by now; the rest is recomputed, or lost."""
+        missing = {n for component in self._waiting() for n in component.names}
+        self.prepared.probe.refused.update(dict.fromkeys(missing, DEADLINE))
+        self._take_out(missing)
+        self._plan_again(hurry=False)
+
+    # -- the manifest
+
+    def _commit_early(self) -> None:
+        """Commit what is written so far, in case that there is no time for more; then go on as planned."""
+        prepared = self.prepared
+        plan, components, refused = prepared.plan, prepared.probe.components, dict(prepared.probe.refused)
+        if next(self._waiting(), None) is None:
+            return  # all is written: the manifest of the whole comes next
+        self._give_up_the_rest()
         try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+            self._early = self._commit()
+        finally:
+            prepared.plan, prepared.probe.components, prepared.probe.refused = plan, components, refused
+        self._committed_at = time.perf_counter()
+
+    def _lost_to_deadline(self) -> list[str]:
+        refused = self.prepared.probe.refused
+        return sorted(n for n in self.prepared.plan.lost if refused.get(n) == DEADLINE)
+
+    def _commit(self) -> int:
+        prepared, record = self.prepared, self.prepared.cache.record
+        extras = dict(prepared.view.extras)
+        lists = {n: record.put_list(n, extras.pop(n), self.packer) for n in LISTS if n in extras}
+        history = record.put_history(prepared.view.history, self.packer)
+        self.packer.flush()
+        plan = prepared.plan
+        written = [w for w in self._written.values() if not plan.stored.isdisjoint(w[0].names)]
+        for component, known, stored in written:
+            known.stored[self.url] = stored
+            prepared.cache.keep(component.names, known)
+        self.summary = prepared.summary()
+        digests = {n: d for component, _, _ in written for n, d in component.loaded_digests.items()}
+        carried = {n for n, v in (self._before or {}).get("variables", {}).items() if v["plan"] != "lost"}
+        manifest = {
+            **contents(prepared, self.summary, digests),
+            "components": [
+                {
+                    "names": list(component.names),
+                    "codec": known.codec,
+                    "payload": stored.payload.to_json(),
+                    "buffers": [b.to_json() for b in stored.buffers],
+                    "bytes": known.bytes,
+                }
+                for component, known, stored in written
+            ],
+            "history": _json(history),
+            "lists": {name: _json(extents) for name, extents in lists.items()},
+            "extras": extras,
+            "partial": [n for n in self._lost_to_deadline() if n in carried],
+        }
+        generation = self.repository.commit(self.session, manifest)
+        for outdated in (*self._outdated, *(() if self._early is None else (self._early,))):
+            self.repository.discard(self.session, outdated)
+        self._outdated, self._early = [], None
+        return generation
+
+
+def _json(extents: list[Extent]) -> list[Any]:
+    return [e.to_json() for e in extents]
+
+
+__all__ = ["Prepared", "prepare", "save"]

@@ -31,6 +31,7 @@ class Session:
         self._paused = 0
         self._happened = False
         self._costs: Any = None
+        self._cache: Any = None
         self._repositories: dict[tuple[str, bytes, bool], Any] = {}
 
     # -- watching
@@ -119,6 +120,15 @@ class Session:
             self._costs = CostModel()
         return self._costs
 
+    @property
+    def cache(self) -> Any:
+        """What is known of the session's components from one save to the next."""
+        if self._cache is None:
+            from ..checkpoint.cache import Cache
+
+            self._cache = Cache()
+        return self._cache
+
     def view(self) -> Any:
         """The session as it is now, every value walked in full."""
         from ..checkpoint.session import SessionView
@@ -152,14 +162,14 @@ class Session:
             made_by={n: number for n in attributes if (number := made_by(n)) is not None},
         )
 
-    def prepare(self, deadline_s: float | None = None) -> Any:
-        """Plan a save; writes nothing."""
+    def prepare(self, deadline_s: float | None = None, url: str = "") -> Any:
+        """Plan a save; writes nothing. What is known to be in the store at ``url`` costs nothing to store."""
         from ..checkpoint.save import prepare
 
         with self.paused():
             view = self.view()
             try:
-                return prepare(view, self.costs, deadline_s)
+                return prepare(view, self.costs, deadline_s, self.cache, url)
             finally:
                 for name in view.extras["attributes"]:
                     self.tracker.values.forget(name)
@@ -187,12 +197,12 @@ class Session:
             if sealing:
                 encryption.require()
             repository = self.repository(url, key, sealing)
-            prepared = self.prepare(deadline_s)
+            prepared = self.prepare(deadline_s, repository.store.url)
             # an output that no variable holds is worth a word in the report, but no refusal
             lost = [v for v in prepared.summary()["lost"] if not is_output(v["name"])]
             if lost and not accept_loss:
                 raise WouldLose(lost)
-            done = save(prepared, repository, session, self.costs, deadline_s)
+            done = save(prepared, repository, session, self.costs, deadline_s, accept_loss)
         done["encrypted"] = sealing
         if encrypt == "where_possible" and not sealing:
             done["notes"] = ["It is not encrypted: the kernel's environment lacks the package cryptography."]

@@ -1,0 +1,84 @@
+"""What the manifest of a kernel's checkpoint says beside where the data are."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from .. import __version__
+from ..objects.kinds import type_name
+from .prepare import Prepared
+
+LIBRARIES = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "torch",
+    "polars",
+    "pyarrow",
+    "matplotlib",
+    "networkx",
+    "xgboost",
+    "lightgbm",
+)
+
+
+def contents(prepared: Prepared, summary: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest without components, history and lists. ``digests`` are of names that are loaded with another inner
+    state than they have."""
+    view = prepared.view
+    return {
+        "kind": "kernel",
+        "elastic_spawner": __version__,
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "machine": platform.machine(),
+        "libraries": _libraries(),
+        "variables": _variables(prepared, summary, digests),
+        "rerun": summary["rerun"],
+        "rerun_cells": list(prepared.plan.rerun),
+        "hidden": dict(view.hidden),
+        "report": {
+            "seconds": prepared.seconds,
+            "plan": {k: summary[k] for k in ("bytes", "store_seconds", "restore_seconds")},
+        },
+    }
+
+
+def _variables(prepared: Prepared, summary: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+    view, plan = prepared.view, prepared.plan
+    reasons = {e["name"]: e["reason"] for e in summary["lost"]} | {e["name"]: e["why"] for e in summary["recomputed"]}
+    found = {}
+    for name, value in view.values.items():
+        walk = view.walks.get(name)
+        number = view.history.active.get(name)
+        cell = view.history.cells.get(number) if number is not None else None
+        found[name] = {
+            "plan": "store" if name in plan.stored else "rerun" if name in plan.recomputed else "lost",
+            "type": type_name(value),
+            "bytes": walk.bytes if walk is not None else 0,
+            "fingerprint": "" if walk is None or walk.uncertain else digests.get(name, walk.digest),
+            "cell": cell.execution_count if cell is not None else view.made_by.get(name),
+            "reason": reasons.get(name, ""),
+        }
+    return found
+
+
+def _libraries() -> dict[str, str]:
+    """Versions of the installed distributions whose modules the session has imported."""
+    found: dict[str, str] = {}
+    for name in LIBRARIES:
+        if name in sys.modules:
+            version = getattr(sys.modules[name], "__version__", None)
+            if isinstance(version, str):
+                found[name] = version
+    for name in ("ipykernel", "IPython"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

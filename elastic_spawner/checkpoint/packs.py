@@ -1,0 +1,113 @@
+"""Small data of one save share chunks: a session of 500 small variables is one chunk and not 500.
+
+Where data is is told by an *extent*: the list of their own chunks, or a slice of a pack, which is
+``{"pack": [chunks], "slice": [first byte, byte after the last]}`` in JSON. A pack is stored and verified like any other
+data, so nothing of this matters to signatures, to verification, or to the collector.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from . import chunks
+from .chunks import ChunkRef
+from .repository import Repository
+from .streams import Pending
+
+PACKED = 1 << 18
+"""Data below this size in bytes are packed. Larger ones have chunks of their own, which are the same again when the
+data are."""
+AHEAD = 48 << 20
+"""So many bytes may be on their way before the next are made: they may be copies that were made to be stored."""
+
+
+class Extent:
+    """Where a piece of data is, known for certain once the packer was flushed."""
+
+    __slots__ = ("refs", "span")
+
+    def __init__(self, refs: list[ChunkRef], span: tuple[int, int] | None = None) -> None:
+        self.refs, self.span = refs, span
+
+    def to_json(self) -> Any:
+        """The form in the manifest."""
+        refs = [r.to_json() for r in self.refs]
+        return refs if self.span is None else {"pack": refs, "slice": list(self.span)}
+
+    @property
+    def size(self) -> int:
+        """Plain bytes of the data."""
+        return sum(r.size for r in self.refs) if self.span is None else self.span[1] - self.span[0]
+
+
+class Packer:
+    """Puts data into the store: small ones together, large ones by its threads while the next are made."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self._pack = bytearray()
+        self._waiting: list[Extent] = []
+        self._begun: deque[tuple[Extent, Pending, int]] = deque()
+        self._ahead = 0
+
+    def put(self, data: Any, frozen: bool = False) -> Extent:
+        """Store data of any size, which must stay as they are until `flush`. Raises StoreError."""
+        size = memoryview(data).nbytes
+        if not 0 < size < PACKED:
+            return self.expect(self.repository.begin(data, frozen), size)
+        if len(self._pack) + size > chunks.CHUNK_BYTES:
+            self._close_pack()
+        start = len(self._pack)
+        self._pack += data
+        extent = Extent([], (start, start + size))
+        self._waiting.append(extent)
+        return extent
+
+    def expect(self, pending: Pending, size: int) -> Extent:
+        """The extent of ``size`` bytes that are on their way."""
+        extent = Extent([])
+        self._begun.append((extent, pending, size))
+        self._ahead += size
+        while self._ahead > AHEAD:
+            self._settle_one()
+        return extent
+
+    def _settle_one(self) -> None:
+        extent, pending, size = self._begun.popleft()
+        self._ahead -= size
+        extent.refs = pending.refs()
+
+    def _close_pack(self) -> None:
+        pack, waiting = self._pack, self._waiting
+        self._pack, self._waiting = bytearray(), []
+        refs = self.repository.put(bytes(pack))
+        for extent in waiting:
+            extent.refs = refs
+
+    def flush(self) -> None:
+        """Hand everything to the store, and tell all extents where it is."""
+        if self._pack:
+            self._close_pack()
+        while self._begun:
+            self._settle_one()
+
+
+class ExtentReader:
+    """Reads extents of one manifest; a pack is read once for all that is in it."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self._packs: dict[tuple[str, ...], bytearray] = {}
+
+    def read(self, extent: Any) -> bytearray:
+        """The data, every chunk verified. Raises CorruptChunk, FormatError, StoreError."""
+        if not isinstance(extent, Mapping):
+            return self.repository.read([ChunkRef.from_json(r) for r in extent])
+        refs = [ChunkRef.from_json(r) for r in extent["pack"]]
+        start, stop = extent["slice"]
+        key = tuple(r.hash for r in refs)
+        if key not in self._packs:
+            self._packs[key] = self.repository.read(refs)
+        return self._packs[key][start:stop]
