@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-hub test-hub5 test-browser conformance lint format docs build clean distclean
+.PHONY: help demo test test-unit test-hub test-hub5 test-browser conformance benchmarks lint format docs build clean distclean
 
 # The first interpreter that is new enough; `make PYTHON=...` overrides it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -42,6 +42,9 @@ test-browser:  ## JupyterLab in a real Chromium through a move
 conformance:  ## The catalogue's and the notebooks' verdicts as a table
 	@test -n "$(CONFORMANCE)" || { echo "no catalogue: ../shared/conformance is not there; give CONFORMANCE=folder" >&2; exit 1; }
 	@env=$(call environment,conformance); "$$env/bin/python" -m tests.conformance.run "$(CONFORMANCE)" $(ARGS)
+
+benchmarks:  ## Measure savings, restores and overhead in real kernels; writes docs/benchmarks.md (ARGS="--only frames")
+	@env=$(call environment,benchmarks); CONFORMANCE="$(CONFORMANCE)" "$$env/bin/python" -m benchmarks $(ARGS)
 
 lint:  ## ruff and mypy
 	@env=$(call environment,main); "$$env/bin/ruff" check . && "$$env/bin/ruff" format --check . && "$$env/bin/mypy"

@@ -55,6 +55,7 @@ ENVIRONMENTS = {
     "conformance-3.11": catalogue("3.11", "ipykernel<7", "numpy<2", "pandas<3"),
     "conformance-3.12": catalogue("3.12", "ipykernel<7", "pandas<3"),
     "conformance-3.13": catalogue("3.13"),
+    "benchmarks": Recipe(("-e", ".", "--group", "benchmarks")),
     "docs": Recipe(("-e", ".[docs]")),
 }
 PROXY = "configurable-http-proxy@^5"

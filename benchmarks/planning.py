@@ -1,19 +1,16 @@
-"""How long planning takes for a session of 2,000 cells and 500 variables, in several shapes of history.
-
-    python benchmarks/planning.py [--cells 2000] [--variables 500] [--repeat 5]
-
-Prints for each shape the best and the worst wall time of `solve` in milliseconds, the same under a deadline of half the
-time that storing would take, the size of the network that went to the minimum cut, and what the plan does.
-"""
+"""How long planning takes for a session of 2,000 cells and 500 variables, in several shapes of history, and how long
+the history of 5,000 cells takes to be saved."""
 
 from __future__ import annotations
 
-import argparse
+import json
 import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+from elastic_spawner.history import CellExecution, History
 from elastic_spawner.planning import Cell, Problem, Variable, solve
 from elastic_spawner.planning.lineage import Feasibility, Lineage
 from elastic_spawner.planning.network import condense
@@ -99,41 +96,54 @@ SHAPES: dict[str, tuple[Callable[[int], Picker], float]] = {
 }
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", type=int, default=2000)
-    parser.add_argument("--variables", type=int, default=500)
-    parser.add_argument("--repeat", type=int, default=5)
-    options = parser.parse_args()
-    columns = "{:34} {:>9} {:>9} {:>13} {:>13} {:>8} {:>9}"
-    print(columns.format("shape", "best ms", "worst ms", "deadline best", "deadline worst", "nodes", "edges"), end="")
-    print(f" {'stored':>7} {'re-run':>7}")
+def measure(cells: int, variables: int, repeat: int) -> list[dict[str, Any]]:
+    """Plan each shape ``repeat`` times; wall milliseconds, sizes of the network that went to the cut, and the plan."""
+    found = []
     for label, (shape, forbidden) in SHAPES.items():
-        problem = history(options.cells, options.variables, shape(options.variables), forbidden)
+        problem = history(cells, variables, shape(variables), forbidden)
         plan = solve(problem)
-        times = clock(problem, options.repeat)
-        hurried = clock(replace(problem, deadline_s=plan.store_seconds / 2), options.repeat)
+        hurried = replace(problem, deadline_s=plan.store_seconds / 2)
         lineage = Lineage(problem)
         network = condense(lineage, Feasibility(lineage))
-        row = columns.format(
-            label,
-            *(f"{t * 1000:.1f}" for t in (min(times), max(times), min(hurried), max(hurried))),
-            len(network.nodes),
-            sum(len(node.needs) for node in network.nodes),
+        found.append(
+            {
+                "shape": label,
+                "ms": [s * 1000 for s in clock(lambda p=problem: solve(p), repeat)],
+                "deadline_ms": [s * 1000 for s in clock(lambda p=hurried: solve(p), repeat)],
+                "nodes": len(network.nodes),
+                "edges": sum(len(node.needs) for node in network.nodes),
+                "stored": len(plan.stored),
+                "rerun": len(plan.rerun),
+            }
         )
-        print(row, f"{len(plan.stored):>7} {len(plan.rerun):>7}")
+    return found
 
 
-def clock(problem: Problem, repeat: int) -> list[float]:
-    """Wall seconds of each of several solves."""
+def saved_history(cells: int, variables: int, repeat: int) -> dict[str, Any]:
+    """Milliseconds to turn a history into the bytes that a checkpoint keeps, and back."""
+    made = History()
+    rng = random.Random(1)
+    for number in range(1, cells + 1):
+        names = frozenset({f"v{rng.randrange(variables)}"})
+        reads = made.snapshots(f"v{rng.randrange(variables)}" for _ in range(4))
+        source = f"{next(iter(names))} = compute({number})\n" * 4
+        made.add(CellExecution(number, source, number, rng.random(), reads, names))
+    text = json.dumps(made.to_json(), separators=(",", ":"))
+    return {
+        "cells": cells,
+        "bytes": len(text),
+        "save_ms": [
+            s * 1000 for s in clock(lambda: json.dumps(made.to_json(), separators=(",", ":")).encode(), repeat)
+        ],
+        "load_ms": [s * 1000 for s in clock(lambda: History.from_json(json.loads(text)), repeat)],
+    }
+
+
+def clock(action: Callable[[], object], repeat: int) -> list[float]:
+    """Wall seconds of each of several calls."""
     times = []
     for _ in range(repeat):
         start = time.perf_counter()
-        solve(problem)
+        action()
         times.append(time.perf_counter() - start)
     return times
-
-
-if __name__ == "__main__":
-    main()
