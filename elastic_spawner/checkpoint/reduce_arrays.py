@@ -21,11 +21,21 @@ from .reduce_live import Unsavable
 class Memory:
     """A stretch of this process's memory, stored out of band."""
 
-    def __init__(self, low: int, high: int, rebuilder: Any) -> None:
-        self.low, self.high, self.rebuilder = low, high, rebuilder
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.rebuilder, (_buffer(self.low, self.high),)
+        return rebuild.memory, (_buffer(self.low, self.high),)
+
+
+class Storage:
+    """The part of it that is a storage of torch's; ``memory`` is empty bytes for one of no size."""
+
+    def __init__(self, memory: Memory | bytes, offset: int, size: int) -> None:
+        self.memory, self.offset, self.size = memory, offset, size
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return rebuild.torch_storage, (self.memory, self.offset, self.size)
 
 
 def _buffer(low: int, high: int) -> pickle.PickleBuffer:
@@ -46,6 +56,7 @@ class ArrayReducer:
         self._shared = _merge(ranges)
         self._starts = [low for low, _, _ in self._shared]
         self._memory: dict[int, Memory] = {}
+        self._storages: dict[tuple[int, int], Storage] = {}
 
     def reduce(self, obj: Any) -> Any:
         """A reduction, or NotImplemented; raises Unsavable."""
@@ -92,7 +103,7 @@ class ArrayReducer:
         if root is not a and type(root) is numpy.ndarray and self._visited(root, owner):
             return self._view(numpy, a, root)
         low, high = span
-        return self._view(numpy, a, self._memory.setdefault(low, Memory(low, high, rebuild.memory)), low=low)
+        return self._view(numpy, a, self._memory_at(low, high), low=low)
 
     def _view(self, numpy: Any, a: Any, base: Any, low: int | None = None) -> Any:
         """A look at ``base``, whose memory starts at ``low`` (of an array this is known)."""
@@ -137,14 +148,25 @@ class ArrayReducer:
         if t.is_quantized or t._backward_hooks or t.is_conj() or t.is_neg():
             return NotImplemented
         storage = t.untyped_storage()
-        low = storage.data_ptr()
-        size = storage.nbytes()
-        memory: Any = self._memory.setdefault(low, Memory(low, low + size, rebuild.torch_storage)) if size else _Empty()
-        view = (memory, t.dtype, t.storage_offset(), tuple(t.shape), tuple(t.stride()), t.requires_grad)
+        view = (self._storage(storage), t.dtype, t.storage_offset(), tuple(t.shape), tuple(t.stride()), t.requires_grad)
         attributes = {k: v for k, v in t.__dict__.items()}
         parameter = type(t) is torch.nn.Parameter
         state = (attributes, t.grad)
         return rebuild.torch_tensor, (*view, parameter), state, None, None, rebuild.set_torch
+
+    def _storage(self, storage: Any) -> Storage:
+        """The memory of tensors, which numpy's arrays may look at too."""
+        low, size = storage.data_ptr(), storage.nbytes()
+        if not size:
+            return Storage(b"", 0, 0)
+        key = (low, low + size)
+        if key not in self._storages:
+            start, end = self._span(*key) or key
+            self._storages[key] = Storage(self._memory_at(start, end), low - start, size)
+        return self._storages[key]
+
+    def _memory_at(self, low: int, high: int) -> Memory:
+        return self._memory.setdefault(low, Memory(low, high))
 
     def _span(self, low: int, high: int) -> tuple[int, int] | None:
         """The shared stretch of memory that the range lies in."""
@@ -153,11 +175,6 @@ class ArrayReducer:
             return None
         start, end, arrays = self._shared[position]
         return (start, end) if arrays > 1 and high <= end else None
-
-
-class _Empty:
-    def __reduce__(self) -> Any:
-        return rebuild.torch_storage, (b"",)
 
 
 def _attributed(function: Any, args: tuple[Any, ...], a: Any) -> Any:

@@ -187,9 +187,9 @@ def torch_tensors(walker: Walker, members: list[Any]) -> None:
 def private_memory(obj: Any) -> set[int]:
     """Ids of the arrays inside a pandas object that nobody else may write to, though they may lie in shared memory.
 
-    An Index never changes its data; under copy-on-write a frame copies before it writes. Sharing is then an
-    optimisation that cannot be observed, and keeping it over a restore would even be wrong: pandas' record of it is not
-    pickled.
+    An Index never changes its data; under copy-on-write a frame copies before it writes to what another frame looks at
+    too. Sharing is then an optimisation that cannot be observed, and keeping it over a restore would even be wrong:
+    pandas' record of it is not pickled. Memory that a frame shares with the user's array is not in that record.
     """
     pandas = sys.modules.get("pandas")
     if pandas is None or not hasattr(pandas, "Index"):
@@ -198,8 +198,14 @@ def private_memory(obj: Any) -> set[int]:
         return _memory_of(getattr(obj, "_data", None))
     blocks = getattr(obj, "blocks", None)
     if type(obj).__module__.startswith("pandas.") and isinstance(blocks, tuple) and copy_on_write(pandas):
-        return set().union(*(_memory_of(b.values) for b in blocks))
+        return set().union(*(_memory_of(b.values) for b in blocks if _is_referenced(b)))
     return set()
+
+
+def _is_referenced(block: Any) -> bool:
+    """Whether another frame looks at the same memory, by pandas' record."""
+    refs = getattr(block, "refs", None)
+    return refs is None or refs.has_reference()
 
 
 def copy_on_write(pandas: Any) -> bool:

@@ -9,6 +9,7 @@ import os
 import sys
 import sysconfig
 import threading
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,9 @@ _ACTS: dict[str, str] = {
     "open": "",
     "builtins.input": "asked for input",
 }
+
+
+_OF_IMPORTS = frozenset({"started a process", "started a thread", "ran a command"})
 
 
 class Effects:
@@ -125,8 +129,20 @@ class Effects:
             return
         elif text == "used the network" and event in ("socket.bind", "socket.connect") and _is_local(args):
             self.acts.setdefault("used a local socket", None)
-        else:
+        elif not (text in _OF_IMPORTS and self._is_import()):
             self.acts.setdefault(text, None)
+
+    def _is_import(self) -> bool:
+        """Whether it is the doing of a library's module that is being imported: it asks what machine this is."""
+        frame: types.FrameType | None = sys._getframe(3)
+        module = None
+        while frame is not None:
+            if frame.f_code.co_name == "<module>":
+                module = frame.f_code.co_filename
+            elif module is not None and frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+                return module.startswith(self._system)
+            frame = frame.f_back
+        return False
 
     def _note_open(self, path: Any, mode: Any, flags: Any) -> None:
         if isinstance(path, int) or path is None:

@@ -65,6 +65,30 @@ _START = _started_with()
 _FIRST = frozenset(os.environ)
 
 
+def _torch_settings() -> Any:
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "get_default_dtype"):
+        return None
+    printing = vars(torch._tensor_str.PRINT_OPTS)
+    return {
+        "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
+        "gradients": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "anomalies": torch.is_anomaly_enabled(),
+        "printing": {k: v for k, v in printing.items() if isinstance(v, (int, float, str, bool, type(None)))},
+    }
+
+
+def _set_torch_settings(values: Any) -> None:
+    import torch
+
+    torch.set_default_dtype(getattr(torch, values["dtype"]))
+    torch.set_grad_enabled(values["gradients"])
+    torch.use_deterministic_algorithms(values["deterministic"])
+    torch.autograd.set_detect_anomaly(values["anomalies"])
+    vars(torch._tensor_str.PRINT_OPTS).update(values["printing"])  # what set_printoptions would do; it takes no None
+
+
 def _environment() -> Any:
     """What is set otherwise than at the start of the process, and what is gone: the rest belongs to the machine."""
     present = dict(sorted(os.environ.items()))
@@ -369,6 +393,7 @@ KINDS: dict[str, tuple[Reader, Writer]] = {
     "random": (_getstate_random, random.setstate),
     "numpy.random": (_numpy_random, _set_numpy_random),
     "torch.random": (_torch_random, _set_torch_random),
+    "torch": (_torch_settings, _set_torch_settings),
     "interpreter": (_interpreter, _set_interpreter),
     "decimal": (_decimal, _set_decimal),
     "locale": (_locale, _set_locale),

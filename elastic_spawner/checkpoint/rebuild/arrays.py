@@ -139,16 +139,13 @@ def torch_generator(device: str, state: Any) -> Any:
     return made
 
 
-def torch_storage(data: Any) -> Any:
-    """The memory that several tensors look at."""
+def torch_storage(data: Any, offset: int, size: int) -> Any:
+    """The memory that several tensors look at: ``size`` bytes of ``data`` (see `memory`) from ``offset`` on."""
     import torch
 
-    buffer = bytearray(data) if memoryview(data).readonly else data
-    return (
-        torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage()
-        if len(memoryview(data))
-        else torch.UntypedStorage(0)
-    )
+    if not size:
+        return torch.UntypedStorage(0)
+    return torch.frombuffer(data, dtype=torch.uint8, count=size, offset=offset).untyped_storage()
 
 
 def torch_tensor(
