@@ -58,7 +58,9 @@ def build(
             nbytes, codec = sizes[name]
             store_seconds = costs.store_seconds(nbytes, codec, name in clean)
             variables.append(Variable(name, snapshot, store_seconds, costs.load_seconds(nbytes)))
-    linked, derived = _bonds(view, ancestry or Ancestry(view))
+    # what no cell made and nothing can store is lost whatever is done: it binds nobody
+    lost = frozenset(probe.refused.keys() - history.active.keys())
+    linked, derived = _bonds(view, ancestry or Ancestry(view), lost)
     return Problem(cells, tuple(variables), tuple(linked), tuple(derived), alpha, deadline_s)
 
 
@@ -80,14 +82,16 @@ def _sizes(view: SessionView, probe: Probe) -> dict[str, tuple[int, str]]:
     return found
 
 
-def _bonds(view: SessionView, ancestry: Ancestry) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def _bonds(
+    view: SessionView, ancestry: Ancestry, lost: frozenset[str]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Pairs that must be stored or recomputed together, and pairs (x, y) where x may be recomputed from a stored y."""
     linked, derived = [], []
     for group in view.groups:
         if len(group) < 2:
             continue
-        for one in sorted(group):
-            for other in sorted(view.neighbours(one) & group):
+        for one in sorted(group - lost):
+            for other in sorted(view.neighbours(one) & group - lost):
                 if other <= one:
                     continue
                 if ancestry.derived(one, other):
