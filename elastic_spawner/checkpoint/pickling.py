@@ -27,6 +27,7 @@ from typing import Any, Protocol
 from ..objects.kinds import has_default_reduce, is_user_class, raw_state, traceback_entries
 from ..objects.walk import Walk, collector_paused
 from . import deep, rebuild
+from .rebuild import generated
 from .reduce_arrays import ArrayReducer
 from .reduce_code import CodeReducer, forget_scopes
 from .reduce_live import LiveReducer
@@ -273,7 +274,9 @@ def load(stream: Any, buffers: Sequence[Any]) -> dict[str, Any]:
     """
     with warnings.catch_warnings(), collector_paused():
         warnings.simplefilter("ignore")
+        generated.forget()
         values = _Unpickler(io.BytesIO(stream), buffers=buffers).load()
+        generated.check()
     if not isinstance(values, dict):
         raise pickle.UnpicklingError("the component is no mapping of names")
     return values

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..objects.kinds import ENUM_NOISE, importable
 from ..objects.live import is_dynamic, originals
-from . import rebuild, rebuild_live
+from . import rebuild, rebuild_live, sources
 
 _FUNCTION_STATE = (
     "__qualname__",
@@ -45,7 +45,7 @@ class CodeReducer:
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
-        self._sources: dict[str, str | None] = {}
+        self._sources: dict[str, tuple[str | None, bool]] = {}
 
     def reduce(self, obj: Any) -> Any:
         """A reduction, or NotImplemented for what pickles well by itself."""
@@ -79,6 +79,9 @@ class CodeReducer:
             return self._proxy(obj)
         if cls is types.WrapperDescriptorType or cls is types.MethodDescriptorType or cls is types.GetSetDescriptorType:
             return getattr, (obj.__objclass__, obj.__name__)
+        if cls.__module__ == "dataclasses" and cls.__name__ in ("_DataclassParams", "Field"):
+            state = {n: getattr(obj, n) for n in cls.__slots__}
+            return object.__new__, (cls,), state, None, None, rebuild.set_options
         return NotImplemented
 
     def _dynamic(self, module: types.ModuleType) -> Any:
@@ -115,17 +118,27 @@ class CodeReducer:
     def _code(self, code: types.CodeType) -> Any:
         filename = code.co_filename
         if filename not in self._sources:
-            lines = linecache.cache.get(filename)
-            known = lines is not None and len(lines) == 4 and isinstance(lines[2], list)
-            self._sources[filename] = "".join(lines[2]) if known and lines is not None else None  # type: ignore[misc]
-        source = self._sources[filename]
+            self._sources[filename] = sources.source_of(filename)
+        source, of_file = self._sources[filename]
+        place, module = None, None
+        if source is not None and (of_file or code.co_name.startswith("<")):
+            place = sources.locate(code, source)
+            module = sources.module_of(filename) if of_file else None
+            if module is not None or (of_file and place is None):
+                source = None  # a library's own is looked for in that library; an edited file does not tell
         magic = importlib.util.MAGIC_NUMBER
-        return rebuild.code, (marshal.dumps(code), magic, code.co_name, code.co_firstlineno, filename, source)
+        known = (marshal.dumps(code), magic, code.co_name, code.co_firstlineno, filename, source)
+        return rebuild.code, (*known, place and tuple(place), module, code.co_freevars, code.co_flags)
 
     def frame_code(self, code: types.CodeType) -> tuple[Any, ...]:
         """What a traceback shows of a frame's code: its names and lines, and nothing of what it does."""
-        _, (_, magic, name, line, filename, source) = self._code(code)
+        filename = code.co_filename
+        lines = linecache.cache.get(filename)
+        known = lines is not None and len(lines) == 4 and isinstance(lines[2], list)
+        source = "".join(lines[2]) if known and lines is not None else None  # type: ignore[misc]
+        name, line = code.co_name, code.co_firstlineno
         qualname = getattr(code, "co_qualname", name)
+        magic = importlib.util.MAGIC_NUMBER
         return name, qualname, line, filename, source, code.co_linetable, len(code.co_code), magic
 
     def _cell(self, cell: types.CellType) -> Any:
@@ -180,6 +193,8 @@ class CodeReducer:
             for k, v in cls.__dict__.items()
             if k not in _CLASS_NOISE and not isinstance(v, (types.MemberDescriptorType, types.GetSetDescriptorType))
         }
+        if "__dataclass_params__" in state:
+            state.pop("__replace__", None)  # not every version has what it refers to: see generated.complete
         if isinstance(cls, abc.ABCMeta):
             registry = abc._get_dump(cls)[0]  # type: ignore[attr-defined]
             state["__elastic_registered__"] = [c for c in (r() for r in registry) if c is not None]

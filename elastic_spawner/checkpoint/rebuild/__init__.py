@@ -18,7 +18,7 @@ from .arrays import (
     torch_tensor,
     view_as,
 )
-from .classes import enumeration, raw, set_class, set_enumeration, set_raw, skeleton
+from .classes import enumeration, raw, set_class, set_enumeration, set_options, set_raw, skeleton
 from .exceptions import set_exception
 from .functions import (
     attribute,
@@ -82,6 +82,7 @@ __all__ = [
     "set_cell",
     "set_class",
     "set_enumeration",
+    "set_options",
     "set_exception",
     "set_function",
     "set_raw",

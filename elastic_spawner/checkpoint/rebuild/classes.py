@@ -5,6 +5,8 @@ from __future__ import annotations
 import abc
 from typing import Any
 
+from . import generated
+
 
 def skeleton(meta: type, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type:
     """A class without its attributes, made past the user's own ``__new__`` and ``__init_subclass__``.
@@ -29,6 +31,7 @@ def skeleton(meta: type, name: str, bases: tuple[type, ...], body: dict[str, Any
 def set_class(cls: type, state: dict[str, Any]) -> None:
     """Give a class its attributes."""
     registered = state.pop("__elastic_registered__", ())
+    state = generated.complete(cls, state)
     for name, value in state.items():
         try:
             type.__setattr__(cls, name, value)
@@ -41,6 +44,14 @@ def set_class(cls: type, state: dict[str, Any]) -> None:
             cls.__abstractmethods__ = abstract
         for subclass in registered:
             abc.ABCMeta.register(cls, subclass)
+
+
+def set_options(obj: Any, state: dict[str, Any]) -> None:
+    """Give what dataclasses keeps of a class or field its attributes: those that this Python version knows."""
+    defaults = {"match_args": True, "kw_only": False, "slots": False, "weakref_slot": False, "doc": None}
+    for name in type(obj).__slots__:
+        if name in state or name in defaults:
+            setattr(obj, name, state.get(name, defaults.get(name)))
 
 
 def enumeration(

@@ -12,6 +12,9 @@ import types
 import typing
 from typing import Any
 
+from .. import sources
+from . import generated
+
 
 def namespace() -> dict[str, Any]:
     """The live namespace of the session: what the globals of the user's functions are."""
@@ -40,26 +43,39 @@ def attribute(module_name: str, name: str) -> Any:
     return found
 
 
-def code(data: bytes, magic: bytes, name: str, line: int, filename: str, source: str | None) -> types.CodeType:
-    """A code object: the compiled one, or on another Python version the one compiled anew from the source."""
+def code(
+    data: bytes,
+    magic: bytes,
+    name: str,
+    line: int,
+    filename: str,
+    source: str | None,
+    place: tuple[Any, ...] | None = None,
+    module_name: str | None = None,
+    freevars: tuple[str, ...] | None = None,
+    flags: int = 0,
+) -> types.CodeType:
+    """A code object: the compiled one, or on another Python version the one compiled anew from the source.
+
+    Without a source it is one that only stands for it: `generated` must replace it, or `check_code` raises.
+    """
     if source is not None and filename not in linecache.cache:
         # so that tracebacks and inspect.getsource show it as before
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     if magic == importlib.util.MAGIC_NUMBER:
-        code: types.CodeType = marshal.loads(data)
-        return code
+        made: types.CodeType = marshal.loads(data)
+        return made
+    where = None if place is None else sources.Place(*place)
+    if module_name is not None and where is not None:
+        found = sources.find_in_module(module_name, where, freevars or ())
+        if found is not None:
+            return found
     if source is None:
-        raise ValueError(f"{name} was compiled by another Python version and came without its source")
-    import ast
-
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    pending: list[types.CodeType] = [compile(source, filename, "exec", flags, dont_inherit=True)]
-    while pending:
-        candidate = pending.pop()
-        if candidate.co_name == name and candidate.co_firstlineno == line:
-            return candidate
-        pending += [c for c in candidate.co_consts if isinstance(c, types.CodeType)]
-    raise ValueError(f"{name} is not to be found in the source it came with")
+        return generated.stand_in(name, freevars or ())
+    made = sources.find(source, name, line, where, flags, filename)
+    if freevars is not None and made.co_freevars != freevars:
+        raise ValueError(f"{name} refers to other variables when it is compiled by this Python version")
+    return made
 
 
 def cell() -> types.CellType:
@@ -77,7 +93,9 @@ def function(code_: types.CodeType, globals_: dict[str, Any], name: str, closure
     """A function without its attributes."""
     if globals_ is not namespace():
         globals_.setdefault("__builtins__", __builtins__)
-    return types.FunctionType(code_, globals_, name, None, closure)
+    made = types.FunctionType(code_, globals_, name, None, closure)
+    generated.note(made)
+    return made
 
 
 def set_function(f: Any, state: dict[str, Any]) -> None:
