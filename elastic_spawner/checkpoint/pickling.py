@@ -14,8 +14,10 @@ from __future__ import annotations
 import datetime
 import decimal
 import fractions
+import importlib
 import io
 import pickle
+import struct
 import sys
 import types
 import typing
@@ -33,6 +35,7 @@ from .reduce_code import CodeReducer, forget_scopes
 from .reduce_live import LiveReducer
 
 CODECS = ("pickle", "raw", "cloudpickle", "dill")
+_SMALL = 4 << 20
 OUT_OF_BAND = 1 << 16
 """Buffers from this size on are kept beside the stream."""
 _PROTOCOL = 5
@@ -193,7 +196,36 @@ class _Pickler(pickle.Pickler):
         self.reducer_override = reductions  # type: ignore[method-assign]
 
 
+class _NanPickler(_Pickler):
+    """Keeps apart and together the NaNs of the session: two of them are equal only if they are the same object.
+
+    Pickle writes floats by value; this asks for each object, and so is for small streams.
+    """
+
+    def persistent_id(self, obj: Any) -> Any:
+        if type(obj) is not float or obj == obj:
+            return None
+        known = next((m for m in ("math", "numpy") if m in sys.modules and vars(sys.modules[m])["nan"] is obj), None)
+        return ("nan", known or id(obj), struct.pack(">d", obj))
+
+
+_nans: dict[tuple[Any, bytes], float] = {}
+"""NaNs that were loaded, by what names them: those of all streams of a session are one set."""
+
+
+def _may_hold_nan(stream: bytes) -> bool:
+    return any(pattern in stream for pattern in (b"G\x7f\xf8", b"G\xff\xf8"))
+
+
 class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, pid: Any) -> Any:
+        kind, name, data = pid
+        if kind != "nan":
+            raise pickle.UnpicklingError(f"the stream refers to {kind!r}, which is unknown")
+        if isinstance(name, str):
+            return vars(importlib.import_module(name))["nan"]
+        return _nans.setdefault((name, data), struct.unpack(">d", data)[0])
+
     def find_class(self, module: str, name: str) -> Any:
         # what lives in __main__ goes by value; a reference to it would find whatever is there now, or nothing
         if module == "__main__":
@@ -251,6 +283,10 @@ def dump(
             if codec in ("pickle", "raw"):
                 try:
                     _Pickler(stream, reductions, aside).dump(values)
+                    if isinstance(stream, _Memory) and stream.tell() <= _SMALL and _may_hold_nan(stream.getvalue()):
+                        stream.restart()
+                        buffers.clear()
+                        _NanPickler(stream, Reductions(namespace, walks, raw=codec != "pickle"), aside).dump(values)
                 except RecursionError:
                     stream.restart()
                     buffers.clear()

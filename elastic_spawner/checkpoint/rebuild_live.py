@@ -79,3 +79,26 @@ def set_dynamic_module(made: Any, state: tuple[dict[str, Any], list[str]]) -> No
     vars(made).update(attributes)
     for name in names:
         sys.modules[name] = made
+
+
+def finalizer(parts: tuple[Any, ...] | None, at_exit: bool) -> Any:
+    """A weakref.finalize that waits for the end of an object, or one that has run (``parts`` None)."""
+    import weakref
+
+    if parts is None:
+        return weakref.finalize(lambda: None, int)  # what it waits for is gone at once
+    watched, function, args, keywords = parts
+    made = weakref.finalize(watched, function, *args, **(keywords or {}))
+    made.atexit = at_exit
+    return made
+
+
+def finished(code: types.CodeType) -> Any:
+    """A generator or coroutine of this code that has come to its end."""
+    cells = tuple(types.CellType() for _ in code.co_freevars)
+    function = types.FunctionType(code, {}, closure=cells)
+    parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    keywords = dict.fromkeys(parameters[code.co_argcount :])
+    made = function(*parameters[: code.co_argcount], **keywords)
+    made.close()
+    return made

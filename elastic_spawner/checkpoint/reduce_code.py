@@ -8,6 +8,7 @@ before.
 from __future__ import annotations
 
 import abc
+import builtins
 import enum
 import functools
 import gc
@@ -18,7 +19,7 @@ import types
 import typing
 from typing import Any
 
-from ..objects.kinds import ENUM_NOISE, importable
+from ..objects.kinds import ENUM_NOISE, importable, is_user_class
 from ..objects.live import is_dynamic, originals
 from . import rebuild, rebuild_live, sources
 
@@ -111,9 +112,9 @@ class CodeReducer:
             loaded = sys.modules.get(module)
             if loaded is not None and vars(loaded) is f.__globals__:
                 return ModuleNamespace(loaded if is_dynamic(loaded) else _Module(module))
-        # a namespace of its own, as collections.namedtuple makes one
-        f.__globals__.get("__builtins__")
-        return _own_globals(f.__globals__)
+        if f.__globals__.get("__builtins__") is vars(builtins):
+            return f.__globals__  # a dictionary of the user's that code was run in
+        return _own_globals(f.__globals__)  # one that only functions have, as collections.namedtuple makes it
 
     def _code(self, code: types.CodeType) -> Any:
         filename = code.co_filename
@@ -175,7 +176,7 @@ class CodeReducer:
         )
 
     def _class(self, cls: type) -> Any:
-        if cls.__module__ == "builtins" or importable(cls):
+        if importable(cls) or cls.__module__ == "builtins" and not is_user_class(cls):
             return _builtin_type(cls)
         if isinstance(cls, enum.EnumMeta):
             return self._enumeration(cls)
@@ -219,8 +220,6 @@ _TYPES_BY_NAME = {
 
 def _builtin_type(cls: type) -> Any:
     """Types of the interpreter that ``builtins`` does not name: function, NoneType, ellipsis."""
-    import builtins
-
     if cls.__module__ == "builtins" and getattr(builtins, cls.__name__, None) is not cls:
         name = _TYPES_BY_NAME.get(id(cls))
         if name is not None:

@@ -20,6 +20,7 @@ from ..objects.live import (
     RLockType,
     context_value,
     file_state,
+    finalizer_parts,
     kernel_streams,
     rlock_count,
     sqlite_state,
@@ -187,12 +188,24 @@ def _refuse(obj: Irretrievable) -> Any:
     raise Unsavable(obj.reason)
 
 
-def _refuse_generator(_: Any) -> Any:
+def _finalizer(f: Any) -> Any:
+    return rebuild_live.finalizer, (finalizer_parts(f), f.atexit if f.alive else True)
+
+
+def _generator(g: types.GeneratorType[Any, Any, Any]) -> Any:
+    if g.gi_frame is None:
+        return rebuild_live.finished, (g.gi_code,)
     raise Unsavable("it is a generator, half-way through its code")
 
 
-def _refuse_coroutine(_: Any) -> Any:
+def _coroutine(c: types.CoroutineType[Any, Any, Any]) -> Any:
+    if c.cr_frame is None:
+        return rebuild_live.finished, (c.cr_code,)
     raise Unsavable("it is a coroutine, half-way through its code")
+
+
+def _refuse_generator(_: Any) -> Any:
+    raise Unsavable("it is a generator, half-way through its code")
 
 
 _SIMPLE: dict[type, Any] = {
@@ -202,11 +215,12 @@ _SIMPLE: dict[type, Any] = {
     weakref.WeakValueDictionary: _weak_values,
     weakref.WeakKeyDictionary: lambda w: (rebuild.weak_keys, (list(w.items()),)),
     weakref.WeakSet: lambda w: (rebuild.weak_set, (list(w),)),
+    weakref.finalize: _finalizer,
     re.Match: _match,
     io.StringIO: _text_stream,
     Irretrievable: _refuse,
     contextvars.ContextVar: lambda v: (rebuild_live.context_variable, (v.name, *context_value(v))),
-    types.GeneratorType: _refuse_generator,
+    types.GeneratorType: _generator,
     types.AsyncGeneratorType: _refuse_generator,
-    types.CoroutineType: _refuse_coroutine,
+    types.CoroutineType: _coroutine,
 }

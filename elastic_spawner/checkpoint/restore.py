@@ -49,6 +49,9 @@ class Stage(Protocol):
         """Whether a file that a cell read is another one now."""
 
 
+_refused: list[dict[str, Any]] = []
+"""What was loaded and is not what was saved. It is never dropped: its ``__del__`` might act a second time."""
+
 FIRST_HIDDEN = ("environment", "search path", "folder", "locale", "interpreter", "warnings")
 
 
@@ -140,6 +143,7 @@ class Restorer:
             self.report.notes += [f"{', '.join(names)}: {text}." for text in told]
             unequal = {n: p for n in names if (p := self._difference(n, values.get(n))) is not None}
             if unequal:
+                _refused.append(values)
                 # the others of the component share objects with what is wrong
                 for name in names:
                     self.problems[name] = unequal.get(

@@ -13,6 +13,7 @@ import select
 import signal
 import time
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ PATIENCE = 2.0
 """Seconds that loading one component may take, beside what its size explains. A library whose threads did not survive
 the fork (OpenMP) waits for them for ever."""
 _BYTES_PER_SECOND = 20e6
+
+_kept: list[Any] = []
+"""What the child loaded and must not drop before it ends: a ``__del__`` would act a second time."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,15 @@ def _child(payloads: Sequence[pickling.Payload], start: int, namespace: dict[str
 
     sys.stdout = sys.stderr = open(os.devnull, "w")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    weakref.finalize._shutdown = True  # type: ignore[attr-defined]  # none of them is to act here
     for payload in payloads[start:]:
         try:
             # copies, as the real load gets them: the originals are the session's own memory
             values = pickling.load(payload.stream, [bytearray(b) for b in payload.buffers])
-            digests = {n: Walker(namespace=namespace).walk([v]).digest for n, v in values.items()}
+            walks = {n: Walker(namespace=namespace).walk([v]) for n, v in values.items()}
+            if any(w.finalizes for w in walks.values()):
+                _kept.append(values)
+            digests = {n: w.digest for n, w in walks.items()}
             line: dict[str, Any] = {"error": None, "digests": digests}
         except BaseException as e:
             line = {"error": f"{type(e).__name__}: {e}"[:300], "digests": {}}

@@ -20,8 +20,17 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import arrays
-from .kinds import ENUM_NOISE, MAIN, has_default_reduce, importable, raw_state, slot_names, traceback_entries
-from .live import context_value, is_dynamic, is_outward, kernel_streams, live_state
+from .kinds import (
+    ENUM_NOISE,
+    MAIN,
+    has_default_reduce,
+    importable,
+    is_user_class,
+    raw_state,
+    slot_names,
+    traceback_entries,
+)
+from .live import context_value, finalizer_parts, is_dynamic, is_outward, kernel_streams, live_state
 from .sets import sets
 
 if TYPE_CHECKING:
@@ -134,6 +143,11 @@ def functions(walker: Walker, members: list[Any]) -> None:
             continue
         hash_code(walker, f.__code__)
         parts = [f.__defaults__, f.__kwdefaults__, f.__dict__]
+        scope = f.__globals__
+        if scope is not walker.namespace and "__name__" not in scope and "__builtins__" in scope:
+            # a dictionary of the user's that code was run in
+            walker.found.ids.add(id(scope))
+            parts += (v for k, v in scope.items() if k != "__builtins__")
         walker.push(walker.keep(parts))
         walker.push(f.__closure__ or ())
 
@@ -220,7 +234,7 @@ def classes(walker: Walker, members: list[Any]) -> None:
     """Classes: those of modules by name, others by bases and attributes."""
     for c in members:
         walker.hash.text_of(c.__qualname__)
-        if importable(c) or c.__module__ == "builtins":
+        if importable(c) or c.__module__ == "builtins" and not is_user_class(c):
             walker.hash.text_of(c.__module__)
             continue
         parts: list[Any] = [type(c), *c.__bases__]
@@ -244,6 +258,13 @@ def classes(walker: Walker, members: list[Any]) -> None:
 def weak_references(walker: Walker, members: list[Any]) -> None:
     """weakref.ref: linked with what it points to."""
     walker.push([r() for r in members])
+
+
+def finalizers(walker: Walker, members: list[Any]) -> None:
+    """weakref.finalize: the object that it waits for, and what it will call."""
+    parts = [finalizer_parts(f) for f in members]
+    walker.found.finalizes = walker.found.finalizes or any(parts)
+    walker.push(walker.keep([list(p) if p else None for p in parts]))
 
 
 def weak_containers(walker: Walker, members: list[Any]) -> None:
@@ -503,6 +524,7 @@ EXACT: dict[type, Handler] = {
     classmethod: wrappers,
     property: properties,
     weakref.ref: weak_references,
+    weakref.finalize: finalizers,
     weakref.WeakValueDictionary: weak_containers,
     weakref.WeakKeyDictionary: weak_containers,
     weakref.WeakSet: weak_containers,

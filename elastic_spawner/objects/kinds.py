@@ -18,6 +18,9 @@ ATOMIC = frozenset({int, float, complex, bool, str, bytes, type(None), type(...)
 
 MAIN = "__main__"
 
+_HEAP_TYPE = 1 << 9
+"""Py_TPFLAGS_HEAPTYPE: the class was made at run time."""
+
 ENUM_NOISE = frozenset(
     {
         "_generate_next_value_", "_member_names_", "_member_map_", "_member_type_", "_value2member_map_",
@@ -64,7 +67,10 @@ def _put_off(module: str) -> types.ModuleType | None:
 
 def is_user_class(cls: type) -> bool:
     """Whether the class was made in the session itself, so that nobody vouches for how it pickles."""
-    return cls.__module__ == MAIN or "<locals>" in getattr(cls, "__qualname__", "")
+    if cls.__module__ == MAIN or "<locals>" in getattr(cls, "__qualname__", ""):
+        return True
+    # made by code that ran in a dictionary without a name
+    return cls.__module__ == "builtins" and bool(cls.__flags__ & _HEAP_TYPE) and not importable(cls)
 
 
 _VALUE_MODULES = frozenset(

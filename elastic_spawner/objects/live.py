@@ -101,6 +101,22 @@ def live_state(obj: Any) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None
     return None, None
 
 
+def finalizer_parts(f: Any) -> tuple[Any, ...] | None:
+    """(object, function, arguments, keywords) of a weakref.finalize of the user's that waits; None of any other.
+
+    A library's own (that of a tempfile.TemporaryDirectory) removes what it made: after a move nothing is to be removed
+    behind the user's back.
+    """
+    known = f.peek()
+    if known is None:
+        return None
+    function = known[1]
+    owner = getattr(function, "__self__", None)
+    module = getattr(function, "__module__", None)
+    librarys = module not in (None, "__main__") and (owner is None or isinstance(owner, type))
+    return None if librarys else known
+
+
 def context_value(variable: contextvars.ContextVar[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The default of a context variable and its value in this context, each as a tuple of one or none."""
     nothing = object()

@@ -91,6 +91,8 @@ class Walk:
     reaches_namespace: bool = False
     hides: bool = False
     """Holds objects whose content cannot be compared: after any use they count as changed."""
+    finalizes: bool = False
+    """Holds objects whose class has a ``__del__``: to drop a copy of them acts on whatever it acts on."""
     partial: bool = False
     """Large buffers were left out for want of time: what is shared is known, whether it changed is not."""
     steady: bool = True
@@ -262,6 +264,7 @@ class Walker:
         self.found.steady = self.found.steady and is_steady(cls)
         if is_user_class(cls):
             self.found.instances = True
+            self.found.finalizes = self.found.finalizes or hasattr(cls, "__del__")
             self.children.append(cls)
         else:
             self.hash.text_of(handlers.label(cls))

@@ -1,0 +1,69 @@
+"""The sessions of `cases`, each saved, killed and restored in real kernels: nothing comes back wrong or is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.kernel import runner
+from tests.kernel.cases import Case, load
+
+JOBS = 2
+
+REPORTED: dict[str, str] = {}
+"""What cannot be carried over, and why; the report says so. When one of them comes back, take it out."""
+
+
+class Outcomes:
+    """Runs the chosen cases beside one another, in the order of the tests."""
+
+    def __init__(self, chosen: list[Case], folder: Path) -> None:
+        self._pool = ThreadPoolExecutor(JOBS)
+        self._runs: dict[str, Future[runner.Outcome]] = {}
+        for case in chosen:
+            if not why_not(case):
+                place = folder / case.id
+                place.mkdir()
+                self._runs[case.id] = self._pool.submit(runner.run, case, place)
+
+    def of(self, case: Case) -> runner.Outcome:
+        return self._runs[case.id].result()
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def why_not(case: Case) -> str:
+    if sys.version_info < case.since:
+        return f"it needs Python {case.since[0]}.{case.since[1]}"
+    missing = runner.absent(case.needs)
+    return f"not installed: {', '.join(missing)}" if missing else ""
+
+
+@pytest.fixture(scope="module")
+def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
+    chosen = [
+        item.callspec.params["case"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec")
+    ]
+    running = Outcomes(chosen, tmp_path_factory.mktemp("cases"))
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize("case", load(), ids=lambda c: c.id)
+def test_case(case: Case, outcomes: Outcomes) -> None:
+    if reason := why_not(case):
+        pytest.skip(reason)
+    found = outcomes.of(case)
+    wrong = [f"{p}: {v}" for p, v in zip(case.probes, found.probes) if v != "True"]
+    assert found.verdict == ("reported" if case.id in REPORTED else "pass"), (wrong, found.lost, found.detail)
+
+
+def test_what_is_expected_to_be_reported_is_a_case() -> None:
+    assert REPORTED.keys() <= {c.id for c in load()}
