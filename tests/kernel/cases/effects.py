@@ -88,8 +88,8 @@ case(
 case(
     "unseeded_draws_are_kept",
     [
-        "import random, secrets\nr = random.random()\nrs = random.SystemRandom().random()\nshuffled = list(range(10)); random.shuffle(shuffled)\ntoken = secrets.token_hex(4)\ngen = (r + i for i in range(3)); next(gen);",
-        "both = [r, rs]",
+        "import random, secrets\nr = random.random()\nrs = random.SystemRandom().random()\nshuffled = list(range(10)); random.shuffle(shuffled)\ntoken = secrets.token_hex(4)",
+        "both = [r, rs]\ngen = (r + i for i in range(3)); next(gen);",
     ],
     ["(r, rs, shuffled, token) == $all$ and both == [r, rs]", "next(gen) == r + 1"],
     capture={"all": "(r, rs, shuffled, token)"},
