@@ -1,10 +1,12 @@
 """Kills a save, or a collection, by SIGKILL before every single system call that changes the store; run by
 test_crash_points.py.
 
-    python crash_points.py save|collect|collect_beside_a_writer DIRECTORY
+    python crash_points.py WHAT DIRECTORY
 
 Every point is tried: the n-th call for n = 1, 2, ... until the child lives to its end. Each write is also tried
-half-done. Prints the number of points; an AssertionError says at which one something was lost or left.
+half-done. A save and a collection beside each other are tried in all orders in which one of them runs as a whole
+between two calls of the other, which then goes on or is killed. Prints the number of points; an AssertionError says at
+which one something was lost or left.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,9 @@ HOUR = 3600
 CALLS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "utime", "close")
 
 chunks.CHUNK_BYTES = 4096  # many chunks from little data
+
+os.fsync = lambda _fd: None
+"""Only counted, not waited for: what was written outlives a kill without it. test_durability.py looks at its order."""
 
 OLD = [b"old %d " % n * 2000 for n in range(3)]
 NEW = [OLD[1], b"new " * 5000, bytes(9000)]
@@ -55,9 +61,13 @@ def prepare(directory: Path) -> None:
             os.utime(file, (0, file.stat().st_mtime - 2 * HOUR))
 
 
-def die_at(point: int) -> None:
-    """Make the point-th call from now the last thing this process does; a write is half-done then, every second
-    time."""
+def die() -> None:
+    """The end, as the kernel's out-of-memory killer makes it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def at_point(point: int, act: Callable[[], None]) -> None:
+    """Act before the point-th call from now; a write is half-done then, every second time."""
     count = 0
 
     def wrap(real: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -66,13 +76,16 @@ def die_at(point: int) -> None:
             count += 1
             if count == point:
                 if name == "write":
-                    real(arguments[0], memoryview(arguments[1])[: len(arguments[1]) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
+                    half = len(arguments[1]) // 2
+                    written = real(arguments[0], memoryview(arguments[1])[:half])
+                    act()
+                    return written + real(arguments[0], memoryview(arguments[1])[half:])
+                act()
             result = real(*arguments, **options)
             if name == "write":
                 count += 1
                 if count == point:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    act()
             return result
 
         return call
@@ -81,19 +94,42 @@ def die_at(point: int) -> None:
         setattr(os, name, wrap(getattr(os, name), name))
 
 
-def in_child(point: int, work: Callable[[], None]) -> bool:
-    """Do the work in a forked child that dies at the point; returns whether it died."""
+def in_child(point: int, work: Callable[[], None], act: Callable[[], None] = die) -> bool:
+    """Do the work in a forked child that acts at the point, once; returns whether it came to that."""
+    read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
+        tell = os.write
+
+        def told() -> None:
+            tell(write, b".")
+            act()
+
         try:
-            die_at(point)
+            at_point(point, told)
             work()
             os._exit(0)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(1)
+    os.close(write)
+    acted = bool(os.read(read, 1))
+    os.close(read)
     status = os.waitpid(pid, 0)[1]
     assert status in (0, signal.SIGKILL), f"point {point}: the child failed by itself ({status})"
-    return bool(status)
+    return acted
+
+
+def meanwhile(work: Callable[[], object], then: Callable[[], None] | None = None) -> Callable[[], None]:
+    """Another process does all of this work while we stand still; then we go on, or end."""
+
+    def act() -> None:
+        assert not in_child(0, lambda: print(work(), file=sys.stderr))
+        if then is not None:
+            then()
+
+    return act
 
 
 def check(directory: Path, expected: list[list[bytes]], point: int) -> None:
@@ -146,13 +182,57 @@ def killed_collection_beside_a_writer(directory: Path, point: int) -> bool:
     return died
 
 
+REUSING = [GARBAGE, b"oldest", b"new " * 5000]
+"""A save that uses again what a collection beside it is about to delete."""
+
+
+def collect(directory: Path) -> object:
+    """A collection that would delete what `REUSING` needs."""
+    return open_repository(directory).gc(keep=1, grace_s=HOUR)
+
+
+def collection_within_a_save(then: Callable[[], None] | None) -> Callable[[Path, int], bool]:
+    """A whole collection between two calls of a save, which goes on or dies."""
+
+    def trial(directory: Path, point: int) -> bool:
+        prepare(directory)
+        repository = open_repository(directory)
+        act = meanwhile(lambda: collect(directory), then)
+        acted = in_child(point, lambda: print(save(repository, REUSING), file=sys.stderr), act)
+        check(directory, [OLD, REUSING] if then else [REUSING], point)
+        return acted
+
+    return trial
+
+
+def save_within_a_collection(then: Callable[[], None] | None) -> Callable[[Path, int], bool]:
+    """A whole save between two calls of a collection, which goes on or dies."""
+
+    def trial(directory: Path, point: int) -> bool:
+        prepare(directory)
+        act = meanwhile(lambda: save(open_repository(directory), REUSING), then)
+        acted = in_child(point, lambda: print(collect(directory), file=sys.stderr), act)
+        if acted:
+            check(directory, [REUSING], point)
+        return acted
+
+    return trial
+
+
+TRIALS = {
+    "save": killed_save,
+    "collect": killed_collection,
+    "collect_beside_a_writer": killed_collection_beside_a_writer,
+    "collection_within_a_save": collection_within_a_save(None),
+    "collection_within_a_killed_save": collection_within_a_save(die),
+    "save_within_a_collection": save_within_a_collection(None),
+    "save_within_a_killed_collection": save_within_a_collection(die),
+}
+
+
 def main(what: str, directory: Path) -> None:
     """Try all points."""
-    trial = {
-        "save": killed_save,
-        "collect": killed_collection,
-        "collect_beside_a_writer": killed_collection_beside_a_writer,
-    }[what]
+    trial = TRIALS[what]
     point = 1
     while trial(directory, point):
         point += 1

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize(("what", "least"), [("save", 40), ("collect", 7), ("collect_beside_a_writer", 7)])
+@pytest.mark.parametrize(
+    ("what", "least"),
+    [
+        ("save", 40),
+        ("collect", 7),
+        ("collect_beside_a_writer", 7),
+        ("collection_within_a_save", 30),
+        ("collection_within_a_killed_save", 30),
+        ("save_within_a_collection", 7),
+        ("save_within_a_killed_collection", 7),
+    ],
+)
 def test_killed_at_every_point(tmp_path: Path, what: str, least: int) -> None:
     """The last committed generation loads, the next save works, and a collection leaves nothing behind."""
     script = Path(__file__).with_name("crash_points.py")
