@@ -59,6 +59,7 @@ class JupyterServer:
     secret: bytes = SECRET
     python: str = sys.executable
     """The interpreter that the server runs in."""
+    encrypt: str = "no"
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -100,6 +101,7 @@ class JupyterServer:
             "IPYTHONDIR": str(self.root / "ipython"),
             "ELASTIC_SPAWNER_STORE_URL": self.store_url,
             "ELASTIC_SPAWNER_SECRET": self.secret.hex(),
+            "ELASTIC_SPAWNER_ENCRYPT": self.encrypt,
             "ELASTIC_SPAWNER_LIB": str(build_lib(self.root / "lib")),
         }
         command = [

@@ -25,7 +25,8 @@ from elastic_spawner.stores import DirectoryStore
 
 KEY = bytes(range(32))
 HOUR = 3600
-CALLS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "utime", "close")
+CALLS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "utime")
+"""All that the store changes the disk with. Of the first only those count that make a file."""
 
 chunks.CHUNK_BYTES = 4096  # many chunks from little data
 
@@ -73,6 +74,8 @@ def at_point(point: int, act: Callable[[], None]) -> None:
     def wrap(real: Callable[..., Any], name: str) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             nonlocal count
+            if name == "open" and not arguments[1] & os.O_CREAT:
+                return real(*arguments, **options)
             count += 1
             if count == point:
                 if name == "write":
