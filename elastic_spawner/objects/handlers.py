@@ -15,7 +15,7 @@ import sys
 import types
 import weakref
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -274,7 +274,7 @@ def weak_containers(walker: Walker, members: list[Any]) -> None:
 
 
 def generators(walker: Walker, members: list[Any]) -> None:
-    """A generator or coroutine: where it stands and its local variables."""
+    """A generator or coroutine: where it stands, its local variables, and what it is iterating over."""
     for g in members:
         walker.found.opaque["generator"] = walker.found.opaque.get("generator", 0) + 1
         prefix = next(p for p in ("gi", "cr", "ag") if hasattr(g, f"{p}_code"))
@@ -286,7 +286,10 @@ def generators(walker: Walker, members: list[Any]) -> None:
         walker.hash.atoms([frame.f_lasti])
         local = frame.f_locals
         if local is not walker.namespace:
-            walker.push(walker.keep([*map(str, local), *local.values()]))
+            names = sorted(local)  # their own order is that in which somebody looked at the frame before 3.13
+            walker.push(walker.keep([*names, *map(local.__getitem__, names)]))
+        # of `for` and `yield from` only the frame's stack knows
+        walker.push([r for r in gc.get_referents(frame) if isinstance(r, Iterator)])
 
 
 def live_objects(walker: Walker, members: list[Any]) -> None:
