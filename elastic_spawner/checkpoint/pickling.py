@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..objects.kinds import has_default_reduce, is_user_class, raw_state, traceback_entries
+from ..objects.live import is_dynamic
 from ..objects.walk import Walk, collector_paused
 from . import deep, rebuild
 from .rebuild import generated
@@ -117,13 +118,15 @@ class Reductions:
         if is_user_class(cls):
             if self.raw and not has_default_reduce(cls) or self.raw and hasattr(cls, "__setstate__"):
                 return _raw
+            if _delegates(cls) and has_default_reduce(cls):
+                return _raw  # unpickling would ask a __getattr__ for methods before there is anything to answer with
             return self._chain if hasattr(cls, "__array_interface__") or hasattr(cls, "readline") else None
         if cls in _TYPING:
             return self._code
         return self._chain
 
     def _module(self, obj: Any) -> Any:
-        self.plain = self.plain and sys.modules.get(obj.__name__) is obj
+        self.plain = self.plain and sys.modules.get(obj.__name__) is obj and not is_dynamic(obj)
         return self.code.reduce(obj)
 
     def _code(self, obj: Any) -> Any:
@@ -165,6 +168,12 @@ _PLAIN = frozenset(
      datetime.timezone, decimal.Decimal, fractions.Fraction}
 )  # fmt: skip
 _NAMED = frozenset({type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType})
+
+
+def _delegates(cls: type) -> bool:
+    return any(n in vars(c) for c in cls.__mro__ if is_user_class(c) for n in ("__getattr__", "__getattribute__"))
+
+
 _TYPING = frozenset({typing.TypeVar, typing.NewType})
 _CODE = frozenset(
     {types.FunctionType, types.CodeType, types.CellType, staticmethod, classmethod, property, types.MappingProxyType,

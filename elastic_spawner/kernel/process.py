@@ -6,6 +6,7 @@ and of libraries are hidden state (`tracking.hidden`); this is what holds the us
 
 from __future__ import annotations
 
+import abc
 import codecs
 import copyreg
 import gc
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ..objects.kinds import MAIN
+from ..objects.kinds import MAIN, is_user_class
 from ..objects.live import Irretrievable
 
 _SIGNALS = tuple(s for s in signal.Signals if s not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD))
@@ -52,6 +53,8 @@ class ProcessParts:
         if ways:
             yield "ways to pickle", ways
         yield from self._loggers()
+        if "register" in used and (registered := list(_registered())):
+            yield "registered classes", registered
         if "register" in used or "register_error" in used:
             searches, errors = _codecs()
             if searches:
@@ -86,6 +89,9 @@ class ProcessParts:
             copyreg.dispatch_table.update(value)
         elif name.startswith("logger "):
             _put_logger(name[len("logger ") :], *value)
+        elif name == "registered classes":
+            for base, cls in value:
+                base.register(cls)
         elif name == "registered codecs":
             for search in value:
                 codecs.register(search)
@@ -103,6 +109,21 @@ def _is_users(value: Any) -> bool:
     owner = getattr(value, "__self__", value)
     module = getattr(owner, "__module__", None) or type(owner).__module__
     return module == MAIN or type(owner).__module__ == MAIN
+
+
+def _registered() -> Iterator[tuple[Any, Any]]:
+    """The user's classes that are registered with abstract classes of libraries."""
+    pending: list[Any] = [object]
+    seen: set[int] = set()
+    while pending:
+        for cls in type.__subclasses__(pending.pop()):
+            if id(cls) in seen:
+                continue
+            seen.add(id(cls))
+            pending.append(cls)
+            if isinstance(cls, abc.ABCMeta) and not is_user_class(cls):
+                found = (reference() for reference in abc._get_dump(cls)[0])  # type: ignore[attr-defined]
+                yield from ((cls, one) for one in found if one is not None and is_user_class(one))
 
 
 def _exit_functions() -> int:

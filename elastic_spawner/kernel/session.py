@@ -92,6 +92,7 @@ class Session:
             error = result.error_before_exec or result.error_in_exec
             # the shell's own counter has moved on by now in some versions of IPython, and not in others
             self.tracker.end(None if error is None else type(error).__name__, result.execution_count)
+            self.stage.sources.look()
         except Exception as e:
             self._fail(e)
 
@@ -137,7 +138,8 @@ class Session:
         tracker.settle()
         histories = {*self.stage.histories("_ih"), *self.stage.histories("_oh")}
         values = {n: self.stage.namespace[n] for n in self.stage.names() if n not in histories}
-        attributes = {**self.stage.module_attributes(), **self.stage.other_parts(tracker.attributes)}
+        self.stage.sources.look()
+        attributes = {**self.stage.attributes(tracker.patches.targets), **self.stage.other_parts(tracker.attributes)}
         for name, value in attributes.items():
             tracker.values.look(name, value, None)
         values.update(attributes)
@@ -154,6 +156,7 @@ class Session:
             hidden={kind: hidden.encode(data) for kind, data in tracker.hidden.data.items()},
             extras={
                 **self.stage.extras(),
+                "patched": sorted(map(list, tracker.patches.targets)),
                 "used": sorted(tracker.attributes),
                 "submodules": sorted(tracker.submodules & sys.modules.keys()),
                 "attributes": sorted(attributes),
@@ -218,6 +221,7 @@ class Session:
             restorer = Restorer(repository, find(repository, session, generation), self.stage)
             report = restorer.restore()
             report.notes += self.stage.set_extras(restorer.manifest["extras"])
+            self.tracker.patches.targets.update((m, a) for m, a in restorer.manifest["extras"]["patched"])
             self.tracker.attributes.update(restorer.manifest["extras"]["used"])
             self.tracker.submodules.update(restorer.manifest["extras"]["submodules"])
             self._adopt(restorer.history)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
-import sysconfig
 import threading
-import types
+from collections.abc import Iterable
 from typing import Any
 
 from ..history import CellExecution, FileRead
 from ..objects.kinds import ATOMIC
 from ..tracking import hidden
+from ..tracking.patches import Target
 from ..tracking.tracker import file_digest
+from . import modules
 from .parts import LAST, Parts, is_short
 from .process import ProcessParts
 
@@ -30,8 +30,9 @@ class ShellStage:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.namespace: dict[str, Any] = shell.user_ns
-        self.parts = Parts(shell, _is_users_module)
+        self.parts = Parts(shell, modules.is_users)
         self.process = ProcessParts()
+        self.sources = modules.Sources()
 
     def names(self) -> list[str]:
         """The user's variables: what is not the shell's own."""
@@ -62,31 +63,16 @@ class ShellStage:
             )
         return type(value).__module__.startswith(("IPython", "ipykernel")) or name == "get_ipython"
 
-    # -- modules of the user
+    # -- what is kept beside the variables
 
-    def module_attributes(self) -> dict[str, Any]:
-        """Data of modules that are the user's own files, as ``module.attribute`` -> value."""
-        found = {}
-        for name, module in list(sys.modules.items()):
-            if not isinstance(module, types.ModuleType) or not _is_users_module(name, module):
-                continue
-            for key, value in list(vars(module).items()):
-                if key.startswith("__") or isinstance(
-                    value, (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
-                ):
-                    continue
-                found[f"{name}.{key}"] = value
-        return found
+    def attributes(self, patched: Iterable[Target]) -> dict[str, Any]:
+        """What the session has in modules, as ``module.attribute`` -> value (see `modules`)."""
+        return modules.attributes(self.namespace, patched)
 
     def set_attribute(self, name: str, value: Any) -> None:
         """Set a part of the shell or ``module.attribute``; raises ImportError when the module is gone."""
-        import importlib
-
-        if self.parts.put(name, value) or self.process.put(name, value):
-            return
-
-        module, _, key = name.rpartition(".")
-        setattr(importlib.import_module(module), key, value)
+        if not (self.parts.put(name, value) or self.process.put(name, value)):
+            modules.put(name, value)
 
     # -- running cells again
 
@@ -157,8 +143,9 @@ class ShellStage:
         return {id(v): n for n in self.names() if type(v := self.namespace[n]) not in ATOMIC}
 
     def prepare(self, extras: dict[str, Any]) -> list[str]:
-        """Before anything is loaded: the extensions that the user loaded. Returns notes on what failed."""
-        return self.parts.load_extensions(extras["extensions"], extras["autoreload"])
+        """Before anything is loaded: modules as they were imported, and extensions. Returns notes for the user."""
+        notes = modules.remember(extras["sources"])
+        return notes + self.parts.load_extensions(extras["extensions"], extras["autoreload"])
 
     def extras(self) -> dict[str, Any]:
         """Input history, number of the next cell, outputs that are plain or variables', extensions, folders."""
@@ -180,6 +167,7 @@ class ShellStage:
             "inputs_raw": list(shell.history_manager.input_hist_raw),
             "folders": [list(map(str, self.namespace.get("_dh", ()))), list(map(str, shell.dir_stack))],
             "extensions": self.parts.extensions(),
+            "sources": {} if self.parts.autoreload().get("enabled") else self.sources.texts(),
             "autoreload": self.parts.autoreload(),
             "aliases": {n: "_ih" for n in self.histories("_ih")} | {n: "_oh" for n in self.histories("_oh")},
             "outputs": known,
@@ -229,7 +217,8 @@ class ShellStage:
             elif number is None and value is not None:
                 setattr(hook, name, value)
             if free:
-                self.namespace[name] = getattr(hook, name)
+                # as the hook itself does it, or it takes the name for the user's own from now on
+                self.shell.push({name: getattr(hook, name)}, interactive=False)
 
 
 def file_changed(file: FileRead) -> bool:
@@ -243,26 +232,3 @@ def file_changed(file: FileRead) -> bool:
         return not file.digest or file_digest(file.path) != file.digest
     except OSError:
         return True
-
-
-def _library_folders() -> tuple[str, ...]:
-    paths = {sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")} | {
-        sys.prefix,
-        sys.base_prefix,
-    }
-    return tuple(os.path.realpath(p) + os.sep for p in paths)
-
-
-_LIBRARIES = _library_folders()
-_OWN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))) + os.sep
-
-
-def _is_users_module(name: str, module: types.ModuleType) -> bool:
-    """A module from a file that belongs to no installation."""
-    path = getattr(module, "__file__", None)
-    if not path or name == "__main__" or name.split(".")[0] == "elastic_spawner":
-        return False
-    path = os.path.realpath(path)
-    return os.path.isfile(path) and not (
-        path.startswith(_LIBRARIES) or path.startswith(_OWN) or "site-packages" in path or "dist-packages" in path
-    )

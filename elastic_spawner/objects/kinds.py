@@ -13,6 +13,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Any
 
+from .live import is_dynamic
+
 ATOMIC = frozenset({int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented)})
 """Exact types whose instances hold nothing else and cannot change."""
 
@@ -43,7 +45,7 @@ def importable(obj: Any) -> bool:
     if not isinstance(module, str) or not isinstance(name, str) or module == MAIN or "<locals>" in name:
         return False
     found: Any = sys.modules.get(module) or _put_off(module)
-    if found is None:
+    if found is None or is_dynamic(found):
         return False
     for part in name.split("."):
         try:

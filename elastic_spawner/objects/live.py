@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import threading
+import types
 from typing import Any
 
 from .digest import digest_of
@@ -130,6 +131,8 @@ def context_value(variable: contextvars.ContextVar[Any]) -> tuple[tuple[Any, ...
 
 def is_dynamic(module: Any) -> bool:
     """Whether no file or loader stands behind a module: the session made it, and it consists of what it holds."""
+    if not isinstance(module, types.ModuleType):
+        return False
     attributes = vars(module)
     made = attributes.get("__spec__") is None and attributes.get("__file__") is None
     return made and attributes.get("__name__") not in ("__main__", *sys.builtin_module_names)

@@ -13,6 +13,9 @@ import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from .patches import SETTERS as _SETTERS
+from .patches import chains
+
 _LOADS = {"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_CLASSDEREF"}
 _STORES = {"STORE_NAME", "STORE_GLOBAL"}
 _DELETES = {"DELETE_NAME", "DELETE_GLOBAL"}
@@ -22,6 +25,7 @@ _NAMED = {
     for name, code in opcode.opmap.items()
     if name in _LOADS | _STORES | _DELETES | _ATTRIBUTES | {"IMPORT_NAME"}
 }
+_STORES_ATTRIBUTE = frozenset({opcode.opmap["STORE_ATTR"], opcode.opmap["DELETE_ATTR"]})
 _EXTENDED = opcode.opmap["EXTENDED_ARG"]
 _BUILD_SET = {opcode.opmap[n] for n in ("BUILD_SET", "SET_UPDATE", "SET_ADD") if n in opcode.opmap}
 _UNSEEDED = frozenset(
@@ -43,6 +47,8 @@ class Accesses:
     unseeded: set[str] = field(default_factory=set)
     """Random generators that are made without a seed."""
     awaits: bool = False
+    patches: set[tuple[str, ...]] = field(default_factory=set)
+    """Chains of names that end in the attribute that is set (see `patches`)."""
     escapes: bool = False
     """Code was met whose reads cannot be known."""
 
@@ -55,6 +61,7 @@ class Accesses:
         self.imports |= other.imports
         self.builds_sets |= other.builds_sets
         self.unseeded |= other.unseeded
+        self.patches |= other.patches
         self.awaits |= other.awaits
         self.escapes |= other.escapes
 
@@ -107,6 +114,8 @@ def _scan(top: types.CodeType) -> Accesses:
                 (found.writes if kind in _STORES else found.deletes).add(name)
         if _UNSEEDED.intersection(names):
             found.unseeded |= set(_unseeded_calls(code))
+        if _STORES_ATTRIBUTE.intersection(raw[::2]) or not _SETTERS.isdisjoint(names):
+            found.patches.update(chains(code))
         pending += (c for c in code.co_consts if isinstance(c, types.CodeType))
     return found
 

@@ -18,6 +18,7 @@ from typing import Any
 from ..history import CellExecution, FileRead, History, Rerun
 from ..objects.digest import Digest
 from ..objects.kinds import ATOMIC
+from ..objects.live import originals
 from ..objects.walk import Walk
 from . import determinism, magics
 from .accesses import Accesses, of_source
@@ -25,6 +26,7 @@ from .activity import Activity, held_elsewhere
 from .closure import reachable_accesses
 from .effects import Effects
 from .hidden import RANDOM, HiddenState, drawn, encode, first_state
+from .patches import Patches
 from .values import NameState, Values
 
 BUDGET_SECONDS = 0.003
@@ -68,6 +70,7 @@ class Tracker:
         self._cell: _Cell | None = None
         self.activity = Activity(namespace)
         self._outward: dict[str, Walk] = {}
+        self.patches = Patches()
         self.attributes: set[str] = set()
         """Attributes used by cells, of those that say what else there may be to carry over."""
         self.submodules: set[str] = set()
@@ -83,6 +86,7 @@ class Tracker:
             self._analyse(cell)
         except SyntaxError:
             pass  # the cell will not run either
+        self.patches.begin(cell.accesses.patches, self.namespace)
         self._cell = cell
         self.effects.start()
         cell.started = time.perf_counter()
@@ -102,6 +106,7 @@ class Tracker:
         late = reach.reads - cell.accesses.reads
         cell.reads |= late
         reach.attributes |= cell.accesses.attributes
+        self.patches.end(reach.patches | cell.accesses.patches, self.namespace, originals)
         self.attributes |= _TELLING & reach.attributes
         self.submodules.update(name for name in reach.imports | cell.accesses.imports if "." in name)
         if self._is_escape(reach):
