@@ -17,7 +17,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from tests.kernel.runner import KernelDied
+
 from . import checkpoints, chunk_store, overhead, page, planning, plots, sessions, tables
+from .kernels import Failed
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -67,12 +70,9 @@ def run(options: argparse.Namespace, work: Path) -> dict[str, Any]:
         chosen += sessions.notebooks(options.conformance)
     else:
         print(f"no notebooks: {options.conformance} is not there; give --conformance", file=sys.stderr)
-    for session in chosen:
-        if wanted(session.name):
-            _say(started, session.name)
-            found = checkpoints.measure(session, work / session.name, sys.executable, options.repeat, options.idle)
-            found.update(computes=session.computes, ratios=checkpoints.ratios(found))
-            figures["sessions"][session.name] = found
+    chosen = [session for session in chosen if wanted(session.name)]
+    ends = started + 60 * options.minutes
+    _rounds(options, work, started, chosen, figures, range(1), ends)
     if wanted("overhead"):
         figures["overhead"] = _overhead(options, work, started)
     if wanted("planning"):
@@ -85,8 +85,41 @@ def run(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     if wanted("chunk store"):
         _say(started, "chunk store")
         figures["chunk store"] = chunk_store.measure(max(1, int(256 * options.scale)), work, 3)
+    _rounds(options, work, started, chosen, figures, range(1, options.repeat), ends)
     figures["facts"].update(load_after=os.getloadavg()[0], seconds=time.monotonic() - started)
     return figures
+
+
+def _rounds(
+    options: argparse.Namespace,
+    work: Path,
+    started: float,
+    chosen: list[sessions.Session],
+    figures: dict[str, Any],
+    numbers: range,
+    ends: float,
+) -> None:
+    """Measure rounds of the sessions. The first is always made, a later one when it will be over before ``ends``."""
+    for number in numbers:
+        for session in chosen:
+            found = figures["sessions"].get(session.name)
+            began = time.monotonic()
+            if number and (found is None or began + found["seconds"] > ends):
+                continue
+            _say(started, f"{session.name}, round {number + 1}")
+            try:
+                one = checkpoints.one_round(session, work / session.name, sys.executable, number, options.idle)
+            except (Failed, KernelDied) as e:
+                _say(started, f"{session.name} FAILED: {e}")
+                figures.setdefault("failed", {})[session.name] = str(e)[:300]
+                continue
+            rounds = [*found["rounds"], one] if found else [one]
+            figures["sessions"][session.name] = {
+                "computes": session.computes,
+                "seconds": time.monotonic() - began,
+                "ratios": checkpoints.ratios(rounds),
+                "rounds": rounds,
+            }
 
 
 def _overhead(options: argparse.Namespace, work: Path, started: float) -> dict[str, Any]:
@@ -115,6 +148,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, help="rounds of each session (2)")
     parser.add_argument("--scale", type=float, help="size of the synthetic sessions (1.0)")
     parser.add_argument("--idle", type=float, default=3.0, help="seconds of pause before every second checkpoint (3)")
+    parser.add_argument("--minutes", type=float, default=12, help="no round is begun that would end later (12)")
     parser.add_argument("--quick", action="store_true", help="small and once: whether it runs, not how fast")
     usual = Path(os.environ.get("CONFORMANCE") or ROOT.parent / "shared" / "conformance")
     parser.add_argument("--conformance", type=Path, default=usual, help="folder that holds notebooks/")

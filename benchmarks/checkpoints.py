@@ -15,23 +15,21 @@ PEER_LIMIT_S = 30.0
 """dill is given up after this many seconds."""
 
 
-def measure(session: Session, folder: Path, python: str, repeat: int, idle_s: float) -> dict[str, Any]:
-    """Run the session ``repeat`` times without us and with us; returns lists of figures, one entry for each round.
+def one_round(session: Session, folder: Path, python: str, number: int, idle_s: float) -> dict[str, Any]:
+    """Run the session without us and with us, save and restore it; the figures of round ``number``.
 
     Seconds are wall time, sizes are bytes. In every second round the kernel is left alone for ``idle_s`` seconds
-    between the last cell and the checkpoint, for a person pauses there as a rule.
+    between the last cell and the checkpoint, for a person pauses there as a rule. The slower peers are measured in the
+    first round only.
     """
-    found: dict[str, Any] = {"cells": len(session.cells), "rounds": []}
-    for number in range(repeat):
-        one: dict[str, Any] = {"idle_s": idle_s if number % 2 else 0.0}
-        with Bench(folder / f"plain{number}", python) as bench:
-            kernel = bench.kernel(watched=False)
-            one["rerun_s"] = [kernel.cell(c) for c in session.cells]
-            one["memory_plain"] = kernel.memory()["now"]
-        with Bench(folder / f"watched{number}", python) as bench:
-            _watched(session, bench, one, peers=number == 0)
-        found["rounds"].append(one)
-    return found
+    one: dict[str, Any] = {"idle_s": idle_s if number % 2 else 0.0}
+    with Bench(folder / f"plain{number}", python) as bench:
+        kernel = bench.kernel(watched=False)
+        one["rerun_s"] = [kernel.cell(c) for c in session.cells]
+        one["memory_plain"] = kernel.memory()["now"]
+    with Bench(folder / f"watched{number}", python) as bench:
+        _watched(session, bench, one, peers=number == 0)
+    return one
 
 
 def _watched(session: Session, bench: Bench, one: dict[str, Any], peers: bool) -> None:
@@ -171,9 +169,8 @@ def disk_usage(folder: Path) -> int:
     return sum(os.path.getsize(os.path.join(root, f)) for root, _, files in os.walk(folder) for f in files)
 
 
-def ratios(found: dict[str, Any]) -> dict[str, float | None]:
-    """The figures of `measure` as ratios: medians of what was measured in all rounds, the peers' best of theirs."""
-    rounds = found["rounds"]
+def ratios(rounds: list[dict[str, Any]]) -> dict[str, float | None]:
+    """The figures of all rounds of one session as ratios: medians of what was measured in all rounds, the peers' best of theirs."""
 
     def median(values: list[float]) -> float:
         return statistics.median(values)

@@ -114,7 +114,14 @@ def sections(figures: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("Cost while nothing happens, and planning", others(figures)))
     if "chunk store" in figures:
         found.append(("Storage", storage(figures)))
+    if figures.get("failed"):
+        found.append(("Not measured", failures(figures)))
     return found
+
+
+def failures(figures: dict[str, Any]) -> str:
+    """What could not be measured, and why."""
+    return "\n".join(f"- {name}: {why}" for name, why in figures.get("failed", {}).items())
 
 
 def _seconds(values: list[float]) -> str:

@@ -113,7 +113,7 @@ def test_ratios_follow_from_the_seconds() -> None:
             "raw_loads": [0.5, 0.2],
         }
 
-    found = checkpoints.ratios({"rounds": [one(0.0, 3.0, 2.0), one(3.0, 1.0, 4.0)]})
+    found = checkpoints.ratios([one(0.0, 3.0, 2.0), one(3.0, 1.0, 4.0)])
     assert found["checkpoint / raw, at once"] == pytest.approx(1.5)
     assert found["checkpoint / raw, after a pause"] == pytest.approx(0.25)
     assert found["stored / raw bytes"] == pytest.approx(0.5)
