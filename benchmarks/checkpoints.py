@@ -170,7 +170,7 @@ def disk_usage(folder: Path) -> int:
 
 
 def ratios(rounds: list[dict[str, Any]]) -> dict[str, float | None]:
-    """The figures of all rounds of one session as ratios: medians of what was measured in all rounds, the peers' best of theirs."""
+    """The figures of all rounds of one session as ratios: medians over the rounds, in each the peers' best of two."""
 
     def median(values: list[float]) -> float:
         return statistics.median(values)

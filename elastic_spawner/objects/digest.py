@@ -42,6 +42,9 @@ class Digest:
 
     def strings(self, values: Sequence[str | bytes]) -> None:
         """Add strings; long ones piece by piece, so that no copy of the whole is made."""
+        if max(map(len, values), default=0) < _LONG:
+            self.atoms(values)
+            return
         short = []
         for value in values:
             if len(value) < _LONG:

@@ -16,7 +16,8 @@ import types
 import weakref
 from array import array
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, repeat
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from . import arrays
@@ -72,7 +73,7 @@ def deques(walker: Walker, members: list[Any]) -> None:
 
 def dicts(walker: Walker, members: list[Any]) -> None:
     """dict and its subclasses' content, in insertion order."""
-    if walker.namespace is not None and any(d is walker.namespace for d in members):
+    if walker.namespace is not None and any(map(is_, members, repeat(walker.namespace))):
         walker.found.reaches_namespace = True
         members = [d for d in members if d is not walker.namespace]
     lengths = array("q", map(dict.__len__, members))
@@ -365,7 +366,7 @@ def plain_instances(walker: Walker, members: list[Any]) -> None:
     slots = list(slot_names(cls))
     if not slots:
         try:
-            dicts(walker, [object.__getattribute__(m, "__dict__") for m in members])
+            dicts(walker, list(map(object.__getattribute__, members, repeat("__dict__"))))
         except AttributeError:
             _without_attributes(walker, members)
         return
