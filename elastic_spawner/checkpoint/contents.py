@@ -37,7 +37,7 @@ def contents(prepared: Prepared, summary: Mapping[str, Any], digests: Mapping[st
         "python": platform.python_version(),
         "implementation": sys.implementation.name,
         "machine": platform.machine(),
-        "libraries": _libraries(),
+        "libraries": _libraries({m for w in prepared.view.walks.values() for m in w.modules}),
         "variables": _variables(prepared, summary, digests),
         "rerun": summary["rerun"],
         "rerun_cells": list(prepared.plan.rerun),
@@ -62,16 +62,18 @@ def _variables(prepared: Prepared, summary: Mapping[str, Any], digests: Mapping[
             "type": type_name(value),
             "bytes": walk.bytes if walk is not None else 0,
             "fingerprint": "" if walk is None or walk.uncertain else digests.get(name, walk.digest),
+            "modules": sorted(walk.modules) if walk is not None else [],
+            "compiled": walk is None or walk.compiled,
             "cell": cell.execution_count if cell is not None else view.made_by.get(name),
             "reason": reasons.get(name, ""),
         }
     return found
 
 
-def _libraries() -> dict[str, str]:
-    """Versions of the installed distributions whose modules the session has imported."""
+def _libraries(made: set[str]) -> dict[str, str]:
+    """Versions of the libraries that the session has imported, and of all that made a value."""
     found: dict[str, str] = {}
-    for name in LIBRARIES:
+    for name in sorted({*LIBRARIES, *made}):
         if name in sys.modules:
             version = getattr(sys.modules[name], "__version__", None)
             if isinstance(version, str):

@@ -226,6 +226,10 @@ def _may_hold_nan(stream: bytes) -> bool:
     return any(pattern in stream for pattern in (b"G\x7f\xf8", b"G\xff\xf8"))
 
 
+_MOVED = {"numpy._core": "numpy.core", "numpy.core": "numpy._core"}
+"""Modules that another version of their library has under another name."""
+
+
 class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         kind, name, data = pid
@@ -239,7 +243,13 @@ class _Unpickler(pickle.Unpickler):
         # what lives in __main__ goes by value; a reference to it would find whatever is there now, or nothing
         if module == "__main__":
             raise pickle.UnpicklingError(f"the stream refers to {name} in __main__, which is made anew in each kernel")
-        return super().find_class(module, name)
+        try:
+            return super().find_class(module, name)
+        except ModuleNotFoundError:
+            other = _MOVED.get(".".join(module.split(".")[:2]))
+            if other is None:
+                raise
+            return super().find_class(".".join([other, *module.split(".")[2:]]), name)
 
 
 def _cloudpickler(file: Any, reductions: Reductions, buffer_callback: Callable[[Any], Any] | None) -> Any:

@@ -22,9 +22,13 @@ class Fate:
     verified: bool = False
     """Whether its fingerprint was compared with the one taken before."""
     type: str = ""
+    remedy: str = ""
+    """What helps with a lost one, where it is not to run its cell again."""
 
     def cure(self) -> str:
         """What the user can do about a lost one."""
+        if self.remedy:
+            return self.remedy
         return f"run In [{self.cell}] again" if self.cell is not None else "make it again"
 
 

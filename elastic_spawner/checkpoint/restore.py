@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import importlib
 import math
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..errors import CheckpointError, CheckpointNotFound, CorruptChunk, RestoreError
 from ..history import CellExecution, History, Rerun
-from ..objects.digest import ALGORITHM
-from ..objects.walk import Walker
 from ..planning import Cell, Problem, Variable, requirements
 from . import pickling, rebuild_live
+from .compare import Comparer, Verdict
 from .packs import ExtentReader
 from .record import read_history, read_lists
 from .report import LOADED, LOST, RECOMPUTED, Fate, RestoreReport
 from .repository import Repository
-
-VERIFIED_BYTES = 64 << 20
-"""Loaded values above this size are vouched for by the hashes of their chunks alone."""
 
 
 class Stage(Protocol):
@@ -67,6 +62,9 @@ class Restorer:
         self.values: dict[str, Any] = {}
         self.fates: dict[str, Fate] = {}
         self.problems: dict[str, str] = {}
+        self.cures: dict[str, str] = {}
+        """What helps with a problem, where it is not to run a cell again."""
+        self.comparer = Comparer(manifest, stage.namespace)
         self.history = History()
         self.report = RestoreReport(manifest["session"], manifest["generation"], manifest["created"])
         self._raised: dict[int, str] = {}
@@ -132,16 +130,14 @@ class Restorer:
                 buffers = [self.reader.read(extent) for extent in component["buffers"]]
                 values = pickling.load(stream, buffers)
             except Exception as e:
-                reason = (
-                    str(e) if isinstance(e, CheckpointError) else f"loading it failed ({type(e).__name__}: {e})"[:300]
-                )
-                self.problems.update(dict.fromkeys(names, reason))
+                self._not_loaded(names, e)
                 continue
             finally:
                 told, rebuild_live.notes[:] = list(rebuild_live.notes), []
             self.report.bytes += component["bytes"]
             self.report.notes += [f"{', '.join(names)}: {text}." for text in told]
-            unequal = {n: p for n in names if (p := self._difference(n, values.get(n))) is not None}
+            compared = {n: self._compare(n, values.get(n)) for n in names}
+            unequal = {n: problem for n, (_, problem) in compared.items() if problem is not None}
             if unequal:
                 _refused.append(values)
                 # the others of the component share objects with what is wrong
@@ -152,9 +148,26 @@ class Restorer:
                 continue
             for name in names:
                 self.values[name] = values[name]
-                self.fates[name] = self._fate(name, LOADED, verified=self._comparable(name))
+                self.fates[name] = self._loaded(name, compared[name][0])
                 if name not in self.attributes:
                     self.stage.namespace[name] = values[name]
+
+    def _not_loaded(self, names: list[str], error: Exception) -> None:
+        said = str(error) if isinstance(error, CheckpointError) else f"{type(error).__name__}: {error}"[:300]
+        blamed = (
+            [b for n in names if (b := self.comparer.blame(n))[0]] if not isinstance(error, CheckpointError) else []
+        )
+        for name in names:
+            cause, cure = next((b for b in [self.comparer.blame(name), *blamed] if b[0] and blamed), ("", ""))
+            if cure:
+                missing = self.comparer.missing_libraries(name)
+                self.problems[name] = cause if missing else f"{cause}, which could not load it ({said})"
+                self.cures[name] = cure
+            else:
+                self.problems[name] = said if isinstance(error, CheckpointError) else f"loading it failed ({said})"
+
+    def _loaded(self, name: str, verified: bool) -> Fate:
+        return self._fate(name, LOADED, "" if verified else self.comparer.why_unknown(name), verified)
 
     def _age(self, component: Mapping[str, Any]) -> tuple[bool, int]:
         names = component["names"]
@@ -163,22 +176,13 @@ class Restorer:
 
     # -- compare
 
-    def _comparable(self, name: str, recomputed: bool = False) -> bool:
-        entry = self.entries[name]
-        same_python = self.manifest["python"].split(".")[:2] == list(map(str, sys.version_info[:2]))
-        fingerprint: str = entry["fingerprint"]
-        small = recomputed or entry["bytes"] <= VERIFIED_BYTES
-        return small and same_python and fingerprint.startswith(f"{ALGORITHM}:")
-
-    def _difference(self, name: str, value: Any, recomputed: bool = False) -> str | None:
-        """Why the value is not the one that was saved; None when it is, or cannot be compared."""
-        if not self._comparable(name, recomputed):
-            return None
+    def _compare(self, name: str, value: Any, recomputed: bool = False) -> tuple[bool, str | None]:
+        """Whether the value is known to be the one that was saved, and why it is not, if so."""
         try:
-            digest = Walker(namespace=self.stage.namespace).walk([value]).digest
+            verdict = self.comparer.compare(name, value, recomputed)
         except Exception as e:
-            return f"it cannot be looked at ({type(e).__name__}: {e})"[:200]
-        return None if digest == self.entries[name]["fingerprint"] else "it is not the value that was saved"
+            return False, f"it cannot be looked at ({type(e).__name__}: {e})"[:200]
+        return verdict is Verdict.SAME, "it is not the value that was saved" if verdict is Verdict.OTHER else None
 
     # -- recompute
 
@@ -207,7 +211,7 @@ class Restorer:
             needed = requirements(problem, {name}, available)
             if isinstance(needed, tuple):
                 cells.update(needed)
-            else:
+            elif name not in self.cures:
                 because = f"{self.problems[name]}; " if name in self.problems else ""
                 self.problems[name] = because + needed.describe(self._label)
         return sorted(cells)
@@ -270,17 +274,21 @@ class Restorer:
         problem = self._raised.get(number) if number is not None else None
         if problem is None and name not in self.values:
             problem = "running its cell again did not make it"
+        verified = False
         if problem is None:
-            problem = self._difference(name, self.values[name], recomputed=True)
+            verified, problem = self._compare(name, self.values[name], recomputed=True)
             if problem is not None:
                 doubts = "; ".join(self._doubts(number)) or "its cell does not repeat exactly"
                 problem = f"recomputing it gave another value than it had ({doubts})"
         if problem is not None:
             self.values.pop(name, None)
-            self.problems[name] = f"{self.problems[name]}; {problem}" if name in self.problems else problem
+            if name not in self.cures:
+                self.problems[name] = f"{self.problems[name]}; {problem}" if name in self.problems else problem
             return
         reason = self.problems.pop(name, "") or self.entries[name]["reason"]
-        self.fates[name] = self._fate(name, RECOMPUTED, reason, verified=self._comparable(name, recomputed=True))
+        unknown = "" if verified else self.comparer.why_unknown(name)
+        reason = "; ".join(filter(None, (reason, unknown)))
+        self.fates[name] = self._fate(name, RECOMPUTED, reason, verified)
 
     def _doubts(self, number: int | None) -> tuple[str, ...]:
         cell = self.history.cells.get(number) if number is not None else None
@@ -335,7 +343,7 @@ class Restorer:
 
     def _fate(self, name: str, status: str, reason: str = "", verified: bool = False) -> Fate:
         entry = self.entries[name]
-        return Fate(status, reason, entry["cell"], verified, entry["type"])
+        return Fate(status, reason, entry["cell"], verified, entry["type"], self.cures.get(name, ""))
 
     def _lose(self, name: str, reason: str) -> None:
         self.fates[name] = self._fate(name, LOST, reason)

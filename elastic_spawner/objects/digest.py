@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 try:
@@ -19,16 +20,36 @@ except ImportError:
 _LONG = 1 << 20
 _SLICE = 1 << 22
 
-ALGORITHM = "xxh3" if xxhash is not None else "blake2b"
+_ALGORITHMS: dict[str, Any] = {"blake2b": lambda: hashlib.blake2b(digest_size=16)}
+if xxhash is not None:
+    _ALGORITHMS["xxh3"] = xxhash.xxh3_128
+_chosen = "xxh3" if xxhash is not None else "blake2b"
+
+
+def is_known(fingerprint: str) -> bool:
+    """Whether the algorithm of a digest is to be had here."""
+    return fingerprint.partition(":")[0] in _ALGORITHMS
+
+
+@contextmanager
+def algorithm_of(fingerprint: str) -> Iterator[None]:
+    """Digests made meanwhile are of this one's algorithm (see `is_known`), whichever is the fastest here."""
+    global _chosen
+    before, _chosen = _chosen, fingerprint.partition(":")[0]
+    try:
+        yield
+    finally:
+        _chosen = before
 
 
 class Digest:
     """Accumulates bytes, buffers and atomic values; ``text()`` gives ``algorithm:hex``."""
 
-    __slots__ = ("_hash", "update")
+    __slots__ = ("_algorithm", "_hash", "update")
 
     def __init__(self) -> None:
-        self._hash = xxhash.xxh3_128() if xxhash is not None else hashlib.blake2b(digest_size=16)
+        self._algorithm = _chosen
+        self._hash = _ALGORITHMS[_chosen]()
         self.update = self._hash.update
 
     def atoms(self, values: Sequence[Any]) -> None:
@@ -63,7 +84,7 @@ class Digest:
 
     def text(self) -> str:
         """``algorithm:hex``."""
-        return f"{ALGORITHM}:{self._hash.hexdigest()}"
+        return f"{self._algorithm}:{self._hash.hexdigest()}"
 
 
 def digest_of(data: bytes) -> str:

@@ -111,6 +111,7 @@ def modules(walker: Walker, members: list[Any]) -> None:
     """A module is kept by name; one that the session made, by what it holds."""
     for m in members:
         walker.hash.text_of(m.__name__)
+        walker.found.modules.add(m.__name__.partition(".")[0])
         if is_dynamic(m):
             walker.found.ids.add(id(m))
             content = {k: v for k, v in vars(m).items() if k != "__builtins__"}
@@ -141,6 +142,7 @@ def functions(walker: Walker, members: list[Any]) -> None:
         walker.hash.text_of(f.__qualname__)
         if importable(f):
             walker.hash.text_of(f.__module__)
+            walker.found.modules.add(f.__module__.partition(".")[0])
             continue
         hash_code(walker, f.__code__)
         parts = [f.__defaults__, f.__kwdefaults__, f.__dict__]
@@ -155,6 +157,7 @@ def functions(walker: Walker, members: list[Any]) -> None:
 
 def hash_code(walker: Walker, code: types.CodeType) -> None:
     """What a code object does, without where it came from."""
+    walker.found.compiled = True
     shape = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
     names = (*code.co_names, "|", *code.co_varnames, "|", *code.co_freevars, "|", *code.co_cellvars)
     walker.hash.atoms([code.co_name, code.co_code, *shape, *names])
@@ -237,7 +240,9 @@ def classes(walker: Walker, members: list[Any]) -> None:
         walker.hash.text_of(c.__qualname__)
         if importable(c) or c.__module__ == "builtins" and not is_user_class(c):
             walker.hash.text_of(c.__module__)
+            walker.found.modules.add(c.__module__.partition(".")[0])
             continue
+        walker.found.compiled = True
         parts: list[Any] = [type(c), *c.__bases__]
         noise = _CLASS_NOISE
         if isinstance(c, enum.EnumMeta):
@@ -356,6 +361,7 @@ def exceptions(walker: Walker, members: list[Any]) -> None:
     for e in members:
         walker.push(walker.keep([e.__cause__, e.__context__, e.__suppress_context__]))
         for entry in traceback_entries(e.__traceback__):
+            walker.found.compiled = True
             walker.hash.atoms([entry[0].co_filename, entry[0].co_name, *entry[1:]])
 
 

@@ -101,6 +101,10 @@ class Walk:
     """Holds instances of the user's classes."""
     functions: set[int] = field(default_factory=set)
     """Ids of the session's functions that were met."""
+    modules: set[str] = field(default_factory=set)
+    """First names of the modules that made what was met; ``__main__`` is the session itself."""
+    compiled: bool = False
+    """Code was met, which each version of Python compiles into something else."""
     identity: int = 0
     """Which objects were met, in their order: the same digest and the same identity mean the same sharing."""
 
@@ -262,6 +266,7 @@ class Walker:
             return
         self.spend(8 * len(members))
         self.found.steady = self.found.steady and is_steady(cls)
+        self.found.modules.add(cls.__module__.partition(".")[0])
         if is_user_class(cls):
             self.found.instances = True
             self.found.finalizes = self.found.finalizes or hasattr(cls, "__del__")
