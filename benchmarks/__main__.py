@@ -166,6 +166,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
     options = parse(arguments)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every kernel compiles what it imports, as no user's does
     pictures = options.page.parent / "images" / "benchmarks" if options.page else None
     if options.again and pictures:
         figures = json.loads((pictures / "figures.json").read_text())

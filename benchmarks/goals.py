@@ -21,8 +21,8 @@ class Goal:
     """Holds for sessions whose cells compute, and may be run again."""
 
     def met(self, value: float) -> bool:
-        """Whether the figure is what is wanted."""
-        return value <= self.limit
+        """Whether the figure, as far as tables show it, is what is wanted."""
+        return round(value, 2 if self.unit == "x" else 4) <= self.limit
 
     def text(self, value: float | None) -> str:
         """The figure for a table: bold where the goal is missed, a dash where there is none."""

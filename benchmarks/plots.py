@@ -66,7 +66,7 @@ def _dots(ax: Any, labels: list[str], values: list[float | None], limit: float) 
     for at, value in zip(positions, values):
         if value is None:
             continue
-        colour = GOOD if value <= limit else BAD
+        colour = GOOD if round(value, 2) <= limit else BAD
         # a difference that came out below nothing stands at the edge, with its own figure beside it
         shown = max(value, low)
         ax.hlines(at, low, shown, color=colour, linewidth=2)
