@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import types
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from ..objects.kinds import MAIN
@@ -190,7 +191,10 @@ def is_users(name: str, module: types.ModuleType) -> bool:
     path = getattr(module, "__file__", None)
     if not path or name == "__main__" or name.split(".")[0] == "elastic_spawner":
         return False
-    path = os.path.realpath(path)
-    return os.path.isfile(path) and not (
-        path.startswith(_LIBRARIES) or path.startswith(_OWN) or "site-packages" in path or "dist-packages" in path
-    )
+    return not _is_installed(os.path.abspath(path)) and os.path.isfile(path)
+
+
+@lru_cache(maxsize=4096)
+def _is_installed(path: str) -> bool:
+    path = os.path.realpath(path)  # a look at each folder on the way, and there are hundreds of modules
+    return path.startswith((*_LIBRARIES, _OWN)) or "site-packages" in path or "dist-packages" in path
