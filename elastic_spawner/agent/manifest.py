@@ -97,6 +97,7 @@ def choose_generation(repository: Any, session: str, generation: int | None, flo
     A damaged one is passed over for the one before it, which is kept for this.
     """
     notes: list[str] = []
+    candidate: int | None
     newer = sorted(
         (info.generation for info in repository.generations(session) if info.generation > floor), reverse=True
     )
@@ -106,7 +107,9 @@ def choose_generation(repository: Any, session: str, generation: int | None, flo
         except CheckpointError as error:
             notes.append(f"checkpoint {candidate} cannot be used: {error}")
         else:
-            return Choice(candidate, tuple(notes))
-    if generation is not None and generation > floor and generation not in newer:
+            break
+    else:
+        candidate = None
+    if generation is not None and generation > floor and (not newer or newer[0] < generation):
         notes.append(f"checkpoint {generation} is gone from the store")
-    return Choice(None, tuple(notes))
+    return Choice(candidate, tuple(notes))

@@ -31,6 +31,7 @@ def test_kernels_and_their_list_are_encrypted_and_come_back(make_server: Make) -
         assert word not in found
     server.kill()
     server.start()
+    assert server.restored(kernel_id)["status"] == "restored"
     assert server.run(kernel_id, "salary_of_ada").value == repr("opensesame" * 3)
 
 

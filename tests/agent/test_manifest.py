@@ -93,6 +93,15 @@ def test_one_that_is_gone_is_named(repository: Repository) -> None:
     assert choice.notes == ("checkpoint 4 is gone from the store",)
 
 
+def test_store_that_was_rolled_back_is_told(repository: Repository, tmp_path: Path) -> None:
+    """The one before is good, and cannot be told from the newest by itself; the list of kernels knows."""
+    for _ in range(3):
+        repository.commit("kernel-k", {"kind": "kernel"})
+    repository.store.delete("manifests/kernel-k/00000003.json")
+    choice = choose_generation(repository, "kernel-k", 3, 0)
+    assert (choice.generation, choice.notes) == (2, ("checkpoint 3 is gone from the store",))
+
+
 def test_a_kernel_without_any_has_nothing_to_be_told(repository: Repository) -> None:
     choice = choose_generation(repository, "kernel-k", None, 0)
     assert (choice.generation, choice.notes) == (None, ())
