@@ -147,9 +147,9 @@ class ChunkStore:
         finally:
             self.stats.seconds += time.perf_counter() - started
 
-    def writer(self) -> ChunkWriter:
-        """A file-like object whose stream is stored while it is written."""
-        return ChunkWriter(self)
+    def writer(self, ends: float | None = None) -> ChunkWriter:
+        """A file-like object whose stream is stored while it is written, until ``ends`` (of time.perf_counter)."""
+        return ChunkWriter(self, ends)
 
     def begin_piece(self, piece: bytearray) -> Future[ChunkRef]:
         """Store one piece of a stream that nobody writes to any more, without waiting."""

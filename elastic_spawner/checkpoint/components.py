@@ -15,6 +15,7 @@ from . import pickling, trial
 from .cache import Cache, Key, Known, key_of
 from .reduce_live import Unsavable
 from .session import SessionView
+from .streams import Late
 
 PROBED = 4 << 20
 """Components up to this size in bytes are serialised before planning; larger ones when the plan wants them stored."""
@@ -52,8 +53,8 @@ class Probe:
 class Serialiser:
     """Serialises the values of a session; what ``cache`` knows of them is not done again."""
 
-    def __init__(self, view: SessionView, cache: Cache) -> None:
-        self.view, self.cache = view, cache
+    def __init__(self, view: SessionView, cache: Cache | None = None) -> None:
+        self.view, self.cache = view, Cache() if cache is None else cache
         self.namespace, self.values, self.walks = view.namespace, view.values, view.walks
         self._held = 0  # bytes
 
@@ -97,6 +98,13 @@ class Serialiser:
         known = self.cache.find(names, key)
         return Component(names, None, dict(known.loaded_digests) if known is not None else {}, key, known)
 
+    def is_worth_trying(self, names: tuple[str, ...]) -> bool:
+        """Whether something is to be found out of these names before they are stored, and will still hold then."""
+        component = self.component(names)
+        if component.key is None or component.known is not None or self._is_put_off(names):
+            return False
+        return len(names) > 1 or self.cache.why_refused(names[0], component.key) is None
+
     def _is_put_off(self, names: tuple[str, ...]) -> bool:
         size = sum(self.walks[n].bytes for n in names)
         return size > PROBED and not any(self.walks[n].opaque or self.walks[n].custom for n in names)
@@ -114,7 +122,7 @@ class Serialiser:
                 try:
                     component.payload = pickling.dump(values, walks, self.namespace, codec, sink)
                     return None
-                except StoreError:
+                except (StoreError, Late):
                     raise
                 except Exception:
                     sink.restart()
@@ -148,6 +156,8 @@ class Serialiser:
             problem = self._judge(component, verdict)
             if problem is None:
                 component.learn(payload)
+                if component.known is not None and component.key is not None:
+                    self.cache.keep(names, component.known)
                 found.components.append(component)
             elif rung + 1 < len(pickling.CODECS):
                 again.append((names, rung + 1))

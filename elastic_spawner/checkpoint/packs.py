@@ -45,15 +45,16 @@ class Extent:
 class Packer:
     """Puts data into the store: small ones together, large ones by its threads while the next are made."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, ends: float | None = None) -> None:
         self.repository = repository
+        self._ends = ends
         self._pack = bytearray()
         self._waiting: list[Extent] = []
         self._begun: deque[tuple[Extent, Pending, int]] = deque()
         self._ahead = 0
 
     def put(self, data: Any, frozen: bool = False) -> Extent:
-        """Store data of any size, which must stay as they are until `flush`. Raises StoreError."""
+        """Store data of any size, which must stay as they are until `flush`. Raises StoreError, Late."""
         size = memoryview(data).nbytes
         if not 0 < size < PACKED:
             return self.expect(self.repository.begin(data, frozen), size)
@@ -75,9 +76,21 @@ class Packer:
         return extent
 
     def _settle_one(self) -> None:
-        extent, pending, size = self._begun.popleft()
+        extent, pending, size = self._begun[0]
+        extent.refs = pending.refs(self._ends)
+        self._begun.popleft()
         self._ahead -= size
-        extent.refs = pending.refs()
+
+    def settle(self) -> None:
+        """Wait for what is on its way. Raises StoreError, Late."""
+        while self._begun:
+            self._settle_one()
+
+    def drop(self) -> None:
+        """Give up what is on its way."""
+        self.repository.abandon()
+        self._begun.clear()
+        self._ahead = 0
 
     def _close_pack(self) -> None:
         pack, waiting = self._pack, self._waiting
@@ -90,8 +103,7 @@ class Packer:
         """Hand everything to the store, and tell all extents where it is."""
         if self._pack:
             self._close_pack()
-        while self._begun:
-            self._settle_one()
+        self.settle()
 
 
 class ExtentReader:

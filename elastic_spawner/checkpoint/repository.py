@@ -119,9 +119,9 @@ class Repository:
         """
         return self._chunks.begin(data, frozen)
 
-    def writer(self) -> ChunkWriter:
-        """A file-like object whose stream is stored while it is written."""
-        return self._chunks.writer()
+    def writer(self, ends: float | None = None) -> ChunkWriter:
+        """A file-like object whose stream is stored while it is written, until ``ends`` (of time.perf_counter)."""
+        return self._chunks.writer(ends)
 
     def abandon(self) -> None:
         """Give up what was begun and not waited for."""
@@ -332,9 +332,14 @@ class Repository:
 
     def _is_good(self, session: str, generation: int, raw: bytes) -> bool:
         try:
-            return not manifests.parse(raw, session, generation, self._key).get("partial")
+            manifest = manifests.parse(raw, session, generation, self._key)
+            if manifests.is_sealed(manifest):
+                manifest = manifests.parse(raw, session, generation, self._key, self._cipher)
+        except EncryptionError:
+            return True  # whole or not, nobody can tell here
         except CheckpointError:
             return False
+        return not manifest.get("partial")
 
     def close(self) -> None:
         """End threads and connections; what was put and not committed is dropped."""

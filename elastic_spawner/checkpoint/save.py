@@ -14,9 +14,10 @@ from .cache import Known, Stored, is_in, repack
 from .components import Component
 from .contents import contents
 from .packs import Extent, Packer
-from .prepare import Prepared, prepare
+from .prepare import ALPHA, Prepared, prepare
 from .record import LISTS
 from .repository import Repository
+from .streams import Late
 
 EARLY_S = 1.0
 """Under a deadline, a manifest of what was written so far is committed so often (in seconds)."""
@@ -85,7 +86,7 @@ class Saver:
         self.prepared, self.repository, self.session, self.costs = prepared, repository, session, costs
         self.ends, self.accept_loss = ends, accept_loss
         self.url = repository.store.url
-        self.packer = Packer(repository)
+        self.packer = Packer(repository, ends)
         self.summary: dict[str, Any] = {}
         self._written: dict[tuple[str, ...], tuple[Component, Known, Stored]] = {}
         self._committed_at = time.perf_counter()
@@ -98,16 +99,9 @@ class Saver:
         if self.ends is not None:
             self._before, self._outdated = self.repository.survey(self.session)
         self._look()
-        late = False
-        while not late and (component := next(self._waiting(), None)) is not None:
-            late = self._late()
-            if not late:
-                problem = self._write(component)
-                if problem is not None:
-                    self._refuse(component, problem)
-                elif self.ends is not None and time.perf_counter() > self._committed_at + EARLY_S:
-                    self._commit_early()
-        if late:
+        while not self._write_all():
+            pass  # something was found that cannot be stored: go on by another plan
+        if next(self._waiting(), None) is not None:
             self._give_up_the_rest()
             if not self.accept_loss and self._lost_to_deadline():
                 raise SaveError(
@@ -115,6 +109,26 @@ class Saver:
                     "checkpoint holds. Give it more time, or free what you do not need"
                 )
         return self._commit()
+
+    def _write_all(self) -> bool:
+        """Write what the plan stores, until the deadline; returns False when there is another plan now."""
+        for component in list(self._waiting()):
+            if self._late():
+                break
+            try:
+                problem = self._write(component)
+                if self.ends is not None:
+                    self.packer.settle()  # only what is there counts when the deadline comes
+            except Late:
+                self.packer.drop()
+                self._written.pop(component.names, None)
+                break
+            if problem is not None:
+                self._refuse(component, problem)
+                return False
+            if self.ends is not None and time.perf_counter() > self._committed_at + EARLY_S:
+                self._commit_early()
+        return True
 
     @property
     def bytes(self) -> int:
@@ -154,21 +168,21 @@ class Saver:
             found.sort(key=self._worth, reverse=True)
         yield from found
 
-    def _worth(self, component: Component) -> float:
+    def _worth(self, component: Component) -> tuple[bool, float]:
+        """Seconds of recomputing that each stored byte spares; what cannot be recomputed comes before all else."""
         view = self.prepared.view
         cells = 0
         for name in component.names:
             cells |= self.prepared.ancestry.cells(name)
-        if not cells:
-            return math.inf
         seconds = sum(problems.rerun_seconds(view.history.cells[n], view)[0] for n in problems.numbers(cells))
-        return seconds / max(1, sum(view.walks[n].bytes for n in component.names))
+        lost = not cells or math.isinf(seconds)
+        return lost, (1.0 if lost else seconds) / max(1, sum(view.walks[n].bytes for n in component.names))
 
     def _write(self, component: Component) -> str | None:
         """Serialise a component and hand it to the store; returns why it cannot be serialised, or None."""
         payload, stream = component.payload, None
         if payload is None:
-            writer = self.repository.writer()
+            writer = self.repository.writer(self.ends)
             problem = self.prepared.serialiser.complete(component, writer)
             payload = component.payload
             if problem is not None or payload is None:
@@ -276,4 +290,4 @@ def _json(extents: list[Extent]) -> list[Any]:
     return [e.to_json() for e in extents]
 
 
-__all__ = ["Prepared", "prepare", "save"]
+__all__ = ["ALPHA", "Prepared", "prepare", "save"]

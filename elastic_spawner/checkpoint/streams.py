@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
 from elastic_spawner.checkpoint import chunks
@@ -15,15 +16,22 @@ if TYPE_CHECKING:
     from elastic_spawner.checkpoint.chunkstore import ChunkStore
 
 
+class Late(Exception):
+    """The deadline came while the store was waited for."""
+
+
 class Pending:
     """Chunks that are being stored."""
 
     def __init__(self, store: ChunkStore, parts: Sequence[ChunkRef | Future[ChunkRef]]) -> None:
         self._store, self._parts = store, parts
 
-    def refs(self) -> list[ChunkRef]:
-        """Wait until all are stored, and return where. Raises `StoreError`."""
+    def refs(self, ends: float | None = None) -> list[ChunkRef]:
+        """Wait until all are stored, and return where. Raises `StoreError`, or `Late` when they are not by ``ends`` (of
+        time.perf_counter)."""
         futures = [part for part in self._parts if isinstance(part, Future)]
+        if ends is not None and wait(futures, max(0.0, ends - time.perf_counter())).not_done:
+            raise Late
         try:
             results(futures)
         except StoreError:
@@ -38,8 +46,8 @@ class ChunkWriter:
     At most two pieces for each thread are held: who writes faster than the store takes them waits.
     """
 
-    def __init__(self, store: ChunkStore) -> None:
-        self._store = store
+    def __init__(self, store: ChunkStore, ends: float | None = None) -> None:
+        self._store, self._ends = store, ends
         self._slots = threading.BoundedSemaphore(store.workers() + 1)
         self._parts: list[Future[ChunkRef]] = []
         self._rest = bytearray()
@@ -47,7 +55,7 @@ class ChunkWriter:
         self.bytes = 0
 
     def write(self, data: Any, /) -> int:
-        """Take the next bytes. Raises `StoreError` of earlier ones."""
+        """Take the next bytes. Raises `StoreError` of earlier ones, or `Late`."""
         view = memoryview(data).cast("B")
         size = len(view)
         self.bytes += size
@@ -61,7 +69,9 @@ class ChunkWriter:
 
     def _store_rest(self) -> None:
         piece, self._rest = self._rest, bytearray()
-        self._slots.acquire()
+        patience = None if self._ends is None else max(0.0, self._ends - time.perf_counter())
+        if not self._slots.acquire(timeout=patience):
+            raise Late
         while self._checked < len(self._parts) and self._parts[self._checked].done():
             self._parts[self._checked].result()  # a store that is full takes no more of it
             self._checked += 1
@@ -102,4 +112,4 @@ def results(futures: Sequence[Future[Any]]) -> list[Any]:
     return found
 
 
-__all__ = ["ChunkWriter", "Pending", "results"]
+__all__ = ["ChunkWriter", "Late", "Pending", "results"]
