@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .walk import Walker
 
 
+_SMALL = 1 << 16
+
+
 def is_numpy_array(cls: type) -> bool:
     """Whether the class is numpy's array or made from it."""
     numpy = sys.modules.get("numpy")
@@ -112,10 +115,12 @@ def numpy_arrays(walker: Walker, members: list[Any]) -> None:
         if plain.dtype.hasobject:
             walker.push(walker.keep(plain.ravel(order="K").tolist() if plain.dtype.names is None else plain.tolist()))
             continue
-        for block in _blocks(numpy, plain):
-            walker.feed(block)
-            if walker.found.partial:
-                break
+        if plain.nbytes <= _SMALL or plain.flags.contiguous or plain.flags.f_contiguous:
+            for block in _blocks(numpy, plain):
+                walker.feed(block)
+        else:
+            walker.spend(plain.nbytes)
+            walker.feed_later(_blocks(numpy, plain))
 
 
 def _blocks(numpy: Any, a: Any) -> Any:

@@ -62,19 +62,9 @@ class Digest:
                 self.text_of(repr(value))
 
     def strings(self, values: Sequence[str | bytes]) -> None:
-        """Add strings; long ones piece by piece, so that no copy of the whole is made."""
-        if max(map(len, values), default=0) < _LONG:
-            self.atoms(values)
-            return
-        short = []
-        for value in values:
-            if len(value) < _LONG:
-                short.append(value)
-                continue
-            for start in range(0, len(value), _SLICE):
-                piece = value[start : start + _SLICE]
-                self.update(piece if isinstance(piece, bytes) else piece.encode("utf-8", "surrogatepass"))
-        self.atoms(short)
+        """Add strings."""
+        for block in blocks_of_strings(values):
+            self.update(block)
 
     def text_of(self, text: str) -> None:
         """Add a text with its length, so that neighbours cannot run into one another."""
@@ -92,3 +82,21 @@ def digest_of(data: bytes) -> str:
     digest = Digest()
     digest.update(data)
     return digest.text()
+
+
+def blocks_of_strings(values: Sequence[str | bytes]) -> Iterator[bytes]:
+    """What strings add to a digest, piece by piece, so that no copy of the whole is made."""
+    short: list[str | bytes] = []
+    size = 0
+    for value in values:
+        if len(value) < _LONG:
+            short.append(value)
+            size += len(value)
+            if size > _SLICE:
+                yield marshal.dumps(short, 2)
+                short, size = [], 0
+            continue
+        for start in range(0, len(value), _SLICE):
+            piece = value[start : start + _SLICE]
+            yield piece if isinstance(piece, bytes) else piece.encode("utf-8", "surrogatepass")
+    yield marshal.dumps(short, 2)

@@ -60,9 +60,10 @@ _CLASS_NOISE = frozenset(
 def sequences(walker: Walker, members: list[Any]) -> None:
     """list, tuple, deque: lengths, then the elements."""
     lengths = array("q", map(len, members))
-    walker.expect(sum(lengths))
+    total = sum(lengths)
+    walker.expect(total)
     walker.hash.update(lengths.tobytes())
-    walker.push(chain.from_iterable(members))
+    walker.push(chain.from_iterable(members), total)
 
 
 def deques(walker: Walker, members: list[Any]) -> None:
@@ -77,10 +78,11 @@ def dicts(walker: Walker, members: list[Any]) -> None:
         walker.found.reaches_namespace = True
         members = [d for d in members if d is not walker.namespace]
     lengths = array("q", map(dict.__len__, members))
-    walker.expect(2 * sum(lengths))
+    total = sum(lengths)
+    walker.expect(2 * total)
     walker.hash.update(lengths.tobytes())
-    walker.push(chain.from_iterable(map(dict.keys, members)))
-    walker.push(chain.from_iterable(map(dict.values, members)))
+    walker.push(chain.from_iterable(map(dict.keys, members)), total)
+    walker.push(chain.from_iterable(map(dict.values, members)), total)
 
 
 def buffers(walker: Walker, members: list[Any]) -> None:
@@ -253,6 +255,7 @@ def classes(walker: Walker, members: list[Any]) -> None:
             registry = abc._get_dump(c)[0]  # type: ignore[attr-defined]
             registered = [r() for r in registry]
             parts += sorted((r for r in registered if r is not None), key=lambda r: r.__qualname__)
+            walker.hold(registered)
         for key in sorted(k for k in c.__dict__ if k not in noise):
             value = c.__dict__[key]
             walker.hash.text_of(key)
@@ -263,7 +266,7 @@ def classes(walker: Walker, members: list[Any]) -> None:
 
 def weak_references(walker: Walker, members: list[Any]) -> None:
     """weakref.ref: linked with what it points to."""
-    walker.push([r() for r in members])
+    walker.push(walker.hold([r() for r in members]))
 
 
 def finalizers(walker: Walker, members: list[Any]) -> None:
@@ -276,7 +279,9 @@ def finalizers(walker: Walker, members: list[Any]) -> None:
 def weak_containers(walker: Walker, members: list[Any]) -> None:
     """WeakValueDictionary, WeakKeyDictionary, WeakSet: their live content."""
     for w in members:
-        walker.push(list(w.items()) if hasattr(w, "items") else [walker.keep(set(w))])
+        pairs = list(w.items()) if hasattr(w, "items") else [walker.keep(set(w))]
+        walker.hold([part for pair in pairs for part in pair])
+        walker.push(pairs)
 
 
 def generators(walker: Walker, members: list[Any]) -> None:
@@ -548,6 +553,14 @@ EXACT: dict[type, Handler] = {
     contextvars.ContextVar: context_variables,
     **{type(lock): live_objects for lock in (__import__("threading").Lock(), __import__("threading").RLock())},
 }
+
+COSTLY: frozenset[Handler] = frozenset(
+    {
+        sets, buffers, codes, functions, caches, classes, weak_containers, generators, live_objects, byte_streams,
+        reduced_instances, arrays.numpy_arrays, arrays.torch_tensors,
+    }
+)  # fmt: skip
+"""Those that look at one object after the other."""
 
 BY_TEST: list[tuple[Callable[[type], bool], Handler]] = [
     (_is(type), classes),

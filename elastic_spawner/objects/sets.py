@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import marshal
-from collections.abc import Collection
-from itertools import repeat
+from collections.abc import Collection, Iterator
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
 from .arrays import is_numpy_scalar
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .walk import Walker
 
 _KEY_NODES = 200
+_LARGE = 20_000
+_RUN = 4096
 _ORDERED = 1000
 """More objects than this are not put in order: each of them has to be walked for that."""
 
@@ -30,12 +33,13 @@ def sets(walker: Walker, members: list[Any]) -> None:
     """set, frozenset: plain elements by value, then the others in the order of what they reach."""
     for s in members:
         walker.hash.update(b"s%d" % len(s))
-        if ATOMIC.issuperset(map(type, s)):
-            try:
+        kinds = set(map(type, s))
+        if kinds <= ATOMIC and type(NotImplemented) not in kinds:
+            if len(s) <= _LARGE:
                 _plain_elements(walker, sorted(map(marshal.dumps, s, repeat(2))))
-                continue
-            except ValueError:  # NotImplemented
-                pass
+            else:
+                walker.feed_later(_merged(walker, s))
+            continue
         known: dict[int, bytes] = {}
         plain, others = [], []
         for e in s:
@@ -54,6 +58,19 @@ def _plain_elements(walker: Walker, ordered: list[bytes]) -> None:
     walker.spend(sum(map(len, ordered)))
     for e in ordered:
         walker.hash.update(e)
+
+
+def _merged(walker: Walker, elements: Collection[Any]) -> Iterator[bytes]:
+    """The elements in order, as sorted() would give them, with pauses in between."""
+    runs = []
+    source = iter(elements)
+    while some := list(islice(source, _RUN)):
+        runs.append(sorted(map(marshal.dumps, some, repeat(2))))
+        yield b""
+    ordered = heapq.merge(*runs)
+    while block := b"".join(islice(ordered, _RUN)):
+        walker.spend(len(block))
+        yield block
 
 
 def _other_elements(walker: Walker, elements: Collection[Any]) -> None:

@@ -14,22 +14,28 @@ from __future__ import annotations
 import gc
 import sys
 import types
+import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, islice
 from time import perf_counter
 from typing import Any
 
 from . import handlers
-from .digest import Digest
+from .digest import Digest, blocks_of_strings
 from .kinds import ATOMIC, has_default_reduce, importable, is_immutable, is_steady, is_user_class
 from .live import is_channel
 
 _FEW = 200
 _SMALL = 1 << 16
-_BLOCK = 1 << 22
+_BLOCK = 1 << 21
+_PIECE = 1024
+"""Objects that are taken together. The digest depends on it."""
+_COSTLY_PIECE = 64
+"""The same for objects that take more than a microsecond each."""
+_LARGE = 20_000
 
 
 def _alone() -> int:
@@ -40,6 +46,17 @@ def _alone() -> int:
 
 
 _ALONE = _alone()
+
+
+def _held_once() -> int:
+    """What sys.getrefcount says in `Walker._shared` of an object that one container holds beside the walk."""
+    container = [[object()]]
+    members = [container[0]]
+    return max(map(sys.getrefcount, members))
+
+
+_HELD_ONCE = _held_once() if getattr(sys, "_is_gil_enabled", lambda: True)() else 0
+"""0: without the lock of the interpreter the counts do not tell."""
 
 
 @contextmanager
@@ -152,27 +169,59 @@ class Walker:
         self.transient: set[int] = set()
         """Ids that link nothing: of what was made for the walk (others will get them), or is a library's own."""
         self._number: dict[int, int] = {}
+        self._count = 0
         self._keep: list[Any] = []
+        self._next: list[Iterator[Any]] = []
+        self._later: list[Iterable[Any]] = []
 
     def walk(self, roots: Sequence[Any]) -> Walk:
         """Walk from ``roots``; raises OverBudget."""
         with collector_paused():
-            self._levels(list(roots))
+            for _ in self.steps(roots):
+                pass
+        return self.found
+
+    def steps(self, roots: Sequence[Any]) -> Iterator[None]:
+        """Walk from ``roots`` in steps of a millisecond or so; at the end `found` is complete. Raises OverBudget.
+
+        In between nothing that is walked may change. Until it is closed, it holds references to what it has met.
+        """
+        self.children = list(roots)
+        self._keep.append(list(roots))  # beside the walk more than one holds them
+        while self.children or self._next:
+            parts = [*self._next, _drained(self.children)]
+            self.found.nodes += len(self.children)
+            self._next, self.children = [], []
+            frontier = chain.from_iterable(parts)
+            while piece := list(islice(frontier, _PIECE)):
+                if self.found.nodes > self.budget_nodes or (self.found.nodes > _FEW and self.late()):
+                    raise OverBudget
+                yield from self._piece(piece)
         self.found.digest = self.hash.text()
         self.found.ids -= self.transient
         self.found.ids -= self.private
-        return self.found
 
     # -- what handlers call
 
-    def push(self, objects: Iterable[Any]) -> None:
-        """Walk these in the next level."""
-        self.children.extend(objects)
+    def push(self, objects: Iterable[Any], count: int = 0) -> None:
+        """Walk these in the next level; ``count`` where they are known to be many."""
+        if count <= _LARGE:
+            self.children.extend(objects)
+            return
+        # one after the other when their time has come, rather than copied at once
+        self.found.nodes += len(self.children) + count
+        self._next += [_drained(self.children), iter(objects)]
+        self.children = []
 
     def expect(self, count: int) -> None:
         """Say how many objects are about to be pushed; raises OverBudget before they are, when they are too many."""
-        if self.found.nodes + count > self.budget_nodes:
+        if self.found.nodes + len(self.children) + count > self.budget_nodes:
             raise OverBudget
+
+    def hold(self, objects: list[Any]) -> list[Any]:
+        """Tell that these were met without being held by what refers to them (weak references)."""
+        self._keep.append(list(objects))
+        return objects
 
     def keep(self, made: Any) -> Any:
         """Hold an object that was made for the walk until its end, so that its id is nobody else's."""
@@ -198,17 +247,28 @@ class Walker:
         return self.deadline is not None and perf_counter() > self.deadline
 
     def feed(self, buffer: Any) -> None:
-        """Hash a contiguous buffer, as far as the deadline allows."""
+        """Hash a contiguous buffer, as far as the deadline allows: a large one after the others of its piece."""
         view = memoryview(buffer).cast("B")
         self.found.bytes += view.nbytes
         if view.nbytes <= _SMALL:
             self.hash.update(view)
-            return
-        for start in range(0, view.nbytes, _BLOCK):
-            if self.found.partial or self.late():
-                self.found.partial = True
-                return
-            self.hash.update(view[start : start + _BLOCK])
+        else:
+            self.feed_later([view])
+
+    def feed_later(self, blocks: Iterable[Any]) -> None:
+        """Hash these buffers, already accounted for, one by one when the present piece has been taken apart."""
+        self._later.append(blocks)
+
+    def _feed(self) -> Iterator[None]:
+        waiting, self._later = self._later, []
+        for block in chain.from_iterable(waiting):
+            view = memoryview(block).cast("B")
+            for start in range(0, view.nbytes, _BLOCK):
+                if self.found.partial or self.late():
+                    self.found.partial = True
+                    return
+                self.hash.update(view[start : start + _BLOCK])
+                yield
 
     def spend(self, nbytes: int) -> None:
         """Account for bytes that storing the object takes."""
@@ -230,40 +290,47 @@ class Walker:
 
     # -- the walk itself
 
-    def _levels(self, frontier: list[Any]) -> None:
-        while frontier:
-            self.found.nodes += len(frontier)
-            if self.found.nodes > self.budget_nodes or (self.found.nodes > _FEW and self.late()):
-                raise OverBudget
-            self.children = []
-            kinds = list(map(type, frontier))
-            distinct = dict.fromkeys(kinds)
-            if len(distinct) == 1:
-                self._group(kinds[0], frontier)
+    def _piece(self, piece: list[Any]) -> Iterator[None]:
+        kinds = list(map(type, piece))
+        distinct = dict.fromkeys(kinds)
+        if len(distinct) == 1:
+            groups = {kinds[0]: piece}
+        else:
+            order = {kind: i for i, kind in enumerate(distinct)}
+            self.hash.update(array("I", map(order.__getitem__, kinds)).tobytes())
+            groups = {kind: [] for kind in distinct}
+            for kind, obj in zip(kinds, piece):
+                groups[kind].append(obj)
+            piece.clear()
+            obj = None
+        for kind, members in groups.items():
+            if kind in ATOMIC:
+                self._atoms(kind, members)
+            elif len(members) > _COSTLY_PIECE and self._handler(kind) in handlers.COSTLY:
+                while some := members[:_COSTLY_PIECE]:
+                    del members[:_COSTLY_PIECE]
+                    self._group(kind, some)
+                    yield from self._feed()
+                    yield
             else:
-                order = {kind: i for i, kind in enumerate(distinct)}
-                self.hash.update(array("I", map(order.__getitem__, kinds)).tobytes())
-                groups: dict[type, list[Any]] = {kind: [] for kind in distinct}
-                for kind, obj in zip(kinds, frontier):
-                    groups[kind].append(obj)
-                for kind, members in groups.items():
-                    self._group(kind, members)
-            self._keep.append(frontier)
-            frontier = self.children
+                self._group(kind, members)
+            if self._later:
+                yield from self._feed()
+        yield
+
+    def _atoms(self, cls: type, members: list[Any]) -> None:
+        if cls is not str and cls is not bytes:
+            self.spend(5 * len(members))
+            self.hash.atoms(members)
+            return
+        total = sum(map(len, members))
+        self.spend(total + 2 * len(members))
+        if total <= _SMALL:
+            self.hash.strings(members)
+            return
+        self.feed_later(blocks_of_strings(members))
 
     def _group(self, cls: type, members: list[Any]) -> None:
-        if cls in ATOMIC:
-            if cls is str or cls is bytes:
-                total = sum(map(len, members))
-                self.spend(total + 2 * len(members))
-                if total > _SMALL and self.late():
-                    self.found.partial = True
-                else:
-                    self.hash.strings(members)
-            else:
-                self.spend(5 * len(members))
-                self.hash.atoms(members)
-            return
         self.spend(8 * len(members))
         self.found.steady = self.found.steady and is_steady(cls)
         self.found.modules.add(cls.__module__.partition(".")[0])
@@ -279,38 +346,64 @@ class Walker:
 
     def _fresh(self, cls: type, members: list[Any]) -> list[Any]:
         """Number the members that are met for the first time and return them; note the others as references back."""
-        number = self._number
         ids = list(map(id, members))
-        unique = set(ids)
-        if self.boundary and not self.boundary.keys().isdisjoint(unique):
-            inside = [(o, i) for o, i in zip(members, ids) if i not in self.boundary]
-            self.found.links.update(self.boundary[i] for i in unique if i in self.boundary)
-            members, ids = [o for o, _ in inside], [i for _, i in inside]
-            unique = set(ids)
-        if len(unique) == len(ids) and number.keys().isdisjoint(unique):
-            number.update(zip(ids, count(len(number))))
-            self.hash.update(b"n%d" % len(ids))
-            fresh = members
-        else:
-            fresh, references = [], array("q")
-            for obj, key in zip(members, ids):
-                known = number.get(key)
-                if known is None:
-                    number[key] = len(number)
-                    fresh.append(obj)
-                    known = -1
-                references.append(known)
-            self.hash.update(references.tobytes())
+        if self.boundary and not self.boundary.keys().isdisjoint(ids):
+            self.found.links.update(self.boundary[i] for i in ids if i in self.boundary)
+            members = [o for o, i in zip(members, ids) if i not in self.boundary]
+            ids = list(map(id, members))
+        own = ids if self.transient.isdisjoint(ids) else [i for i in ids if i not in self.transient]
         if cls is types.FunctionType:
             self.found.functions.update(ids)
+        shared = self._shared(cls, members)
+        if shared:
+            fresh = self._numbered(members, ids, shared)
+        else:
+            self._count += len(members)
+            self.hash.update(b"n%d" % len(members))
+            fresh = members
         if issubclass(cls, (type, types.FunctionType)):
             # what a module can be asked for is nobody's own: naming it links nothing
             self.found.ids.update(id(o) for o in fresh if not importable(o) and o.__module__ != "builtins")
         elif cls not in _IMMUTABLE and not is_immutable(cls):
-            self.found.ids |= unique
-            own = ids if self.transient.isdisjoint(unique) else [i for i in ids if i not in self.transient]
+            self.found.ids.update(ids[i] for i in shared)
             self.found.identity = hash((self.found.identity, *own))
         return fresh
+
+    def _shared(self, cls: type, members: list[Any]) -> list[int]:
+        """Positions of the members that may be met again, or be reached from elsewhere.
+
+        What a single container holds can be neither; of a million small objects that is nearly all.
+        """
+        if not _HELD_ONCE:
+            return list(range(len(members)))
+        counts = list(map(sys.getrefcount, members))
+        shared = [] if max(counts, default=0) <= _HELD_ONCE else [i for i, n in enumerate(counts) if n > _HELD_ONCE]
+        if cls.__weakrefoffset__ and any(weak := list(map(weakref.getweakrefcount, members))):
+            shared = sorted({*shared, *(i for i, n in enumerate(weak) if n)})
+        return shared
+
+    def _numbered(self, members: list[Any], ids: list[int], shared: list[int]) -> list[Any]:
+        """Number the members in the order of the first visit; returns those that are met for the first time."""
+        number, first = self._number, self._count
+        keys = [ids[i] for i in shared]
+        self._keep.append([members[i] for i in shared])
+        if len(set(keys)) == len(keys) and number.keys().isdisjoint(keys):
+            number.update(zip(keys, map(first.__add__, shared)))
+            self._count += len(members)
+            self.hash.update(b"n%d" % len(ids))
+            return members
+        references = array("q", [-1]) * len(members)
+        gone: set[int] = set()
+        for position in shared:
+            known = number.get(ids[position])
+            if known is None:
+                number[ids[position]] = first + position - len(gone)
+            else:
+                references[position] = known
+                gone.add(position)
+        self._count += len(members) - len(gone)
+        self.hash.update(references.tobytes())
+        return [o for i, o in enumerate(members) if i not in gone]
 
     def _handler(self, cls: type) -> Callable[[Walker, list[Any]], None]:
         handler = handlers.EXACT.get(cls)
@@ -324,6 +417,13 @@ class Walker:
         if has_default_reduce(cls):
             return handlers.plain_instances
         return handlers.reduced_instances
+
+
+def _drained(objects: list[Any]) -> Iterator[Any]:
+    """The objects, each of which the list lets go of."""
+    objects.reverse()
+    while objects:
+        yield objects.pop()
 
 
 def walk(obj: Any, **options: Any) -> Walk:

@@ -153,12 +153,12 @@ def test_no_code_of_the_users_classes_runs(base: type) -> None:
     made = type("Own", (base,), {"__module__": "__main__"})
     content: dict[type, Any] = {dict: {"a": [1]}, int: 5, float: 5.0, str: "ab", list: [1], set: {1}}
     thing = made(content[base]) if base in content else made()
-    thing.note = [1]
+    note = thing.note = [1]
     for name in HOOKS:
         setattr(made, name, hook(name))
     found = walk([thing, (thing,)])
     assert called == []
-    assert id(thing.__dict__["note"]) in found.ids
+    assert id(note) in found.ids
     for name in HOOKS:
         delattr(made, name)
 
