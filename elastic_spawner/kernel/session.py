@@ -13,6 +13,7 @@ from ..history import History
 from ..objects.live import kernel_streams
 from ..tracking import hidden
 from ..tracking.tracker import Tracker
+from .idle import Idle
 from .parts import is_output, made_by
 from .shell import ShellStage, file_changed
 
@@ -29,7 +30,8 @@ class Session:
         self.unseen: Any = None
         """Report of a restore that ran before the user was there to see it."""
         self._paused = 0
-        self._happened = False
+        self._happened = (False, 0)
+        self.idle = Idle(self._idle_work, self._idle_failed)
         self._costs: Any = None
         self._cache: Any = None
         self._repositories: dict[tuple[str, bytes, bool], Any] = {}
@@ -43,6 +45,7 @@ class Session:
         kernel_streams.setdefault("stderr", sys.stderr)
         events = self.stage.shell.events
         events.register("pre_execute", self._before_any)
+        events.register("post_execute", self._after_any)
         events.register("pre_run_cell", self._before)
         events.register("post_run_cell", self._after)
         # IPython's banner picks its tip by the user's own random generator, whenever a client connects
@@ -53,7 +56,9 @@ class Session:
         """Watch no longer."""
         events = self.stage.shell.events
         events.unregister("pre_execute", self._before_any)
+        events.unregister("post_execute", self._after_any)
         events.unregister("pre_run_cell", self._before)
+        self.idle.drop()
         events.unregister("post_run_cell", self._after)
 
     @contextmanager
@@ -68,22 +73,30 @@ class Session:
     def _before_any(self) -> None:
         """Code is about to run that need not be a cell: a message of a widget, a silent request of the front end."""
         activity = self.tracker.activity
-        self._happened, activity.happened = activity.happened, True
+        self._happened = activity.happened, activity.events
+        activity.told()
+        self.idle.enter()
+
+    def _after_any(self) -> None:
+        self.idle.leave()
 
     def expected(self) -> None:
         """What `_before_any` was told of is a cell or a request of our own, and no change from outside."""
-        self.tracker.activity.happened = self._happened
+        activity = self.tracker.activity
+        activity.happened, activity.events = self._happened
 
     def _before(self, info: Any) -> None:
         self.expected()
         if self._paused:
             return
+        self.idle.recount()
         self._tell()
         try:
             transformed = getattr(info, "transformed_cell", None) or self.stage.shell.transform_cell(info.raw_cell)
             self.tracker.begin(info.raw_cell, transformed)
         except Exception as e:
             self._fail(e)
+        self._let_go()
 
     def _after(self, result: Any) -> None:
         if self._paused:
@@ -95,6 +108,29 @@ class Session:
             self.stage.sources.look()
         except Exception as e:
             self._fail(e)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.tracker.disturbed:
+            self.tracker.disturbed = False
+            self.idle.drop()
+
+    # -- while no cell runs
+
+    def _idle_work(self) -> Iterator[None]:
+        """Look in full at what the cells left unknown."""
+        tracker = self.tracker
+        looked = False
+        while (name := tracker.unfinished()) is not None:
+            yield from tracker.examine(name)
+            looked = True
+        if looked:
+            tracker.conclude()
+
+    def _idle_failed(self, error: Exception) -> None:
+        text = f"Work between cells failed ({type(error).__name__}: {error}); what it was to find out stays unknown."
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def _tell(self) -> None:
         """Say with the first cell after a move what did not come back; one that kept everything is not worth a word."""
@@ -109,6 +145,7 @@ class Session:
         if text not in self.warnings:
             self.warnings.append(text)
         self.tracker.abandon()
+        self.idle.drop()
 
     # -- saving
 

@@ -377,13 +377,17 @@ def plain_instances(walker: Walker, members: list[Any]) -> None:
     slots = list(slot_names(cls))
     if not slots:
         try:
-            dicts(walker, list(map(object.__getattribute__, members, repeat("__dict__"))))
+            attributes_of = list(map(object.__getattribute__, members, repeat("__dict__")))
         except AttributeError:
             _without_attributes(walker, members)
+            return
+        walker.note_held(attributes_of)
+        dicts(walker, attributes_of)
         return
     for m in members:
         attributes, values = raw_state(m)
         if attributes:
+            walker.found.ids.add(id(attributes))
             dicts(walker, [attributes])
         walker.hash.atoms(list(values))
         walker.push(values.values())
@@ -397,6 +401,9 @@ def _without_attributes(walker: Walker, members: list[Any]) -> None:
     for m in members:
         walker.opaque(m)
 
+
+_CONTAINERS = frozenset({dict, list, set, collections.OrderedDict})
+_SHOWING_COPIES = frozenset({"builtins", "itertools", "collections", "_collections"})
 
 _CONTENT_BASES = (
     dict,
@@ -434,6 +441,11 @@ def reduced_instances(walker: Walker, members: list[Any]) -> None:
         except Exception:
             walker.opaque(m)
             continue
+        # what it holds itself, and may show a copy of: an iterator over a dictionary hands out a list
+        if type(m).__module__ in _SHOWING_COPIES:
+            walker.note_held([r for r in gc.get_referents(m) if type(r) in _CONTAINERS])
+        elif type(getattr(m, "__dict__", None)) is dict:
+            walker.note_held([m.__dict__])
         if type(reduced) is tuple:
             walker.keep_parts(reduced)
         if isinstance(m, BaseException):

@@ -246,6 +246,12 @@ class Walker:
         """Whether the deadline has passed."""
         return self.deadline is not None and perf_counter() > self.deadline
 
+    def note_held(self, containers: list[Any]) -> None:
+        """Note which of these are held by more than the object that they were got from."""
+        counts = list(map(sys.getrefcount, containers))
+        if max(counts, default=0) > _HELD_ONCE:
+            self.found.ids.update(id(c) for c, n in zip(containers, counts) if n > _HELD_ONCE)
+
     def feed(self, buffer: Any) -> None:
         """Hash a contiguous buffer, as far as the deadline allows: a large one after the others of its piece."""
         view = memoryview(buffer).cast("B")

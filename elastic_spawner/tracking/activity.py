@@ -29,6 +29,8 @@ class Activity:
         self.namespace = namespace
         self.happened = False
         """Code ran, or may have run, outside of any cell."""
+        self.events = 0
+        """How often it was told that something ran."""
         self._loop: Any = None
 
     def note(self) -> bool:
@@ -36,6 +38,11 @@ class Activity:
         self._loop = asyncio._get_running_loop() or self._loop
         self.happened = self.happened or self.alive()
         return self.happened
+
+    def told(self) -> None:
+        """Something outside of cells runs now."""
+        self.happened = True
+        self.events += 1
 
     def forget(self) -> None:
         """Everything has been looked at: begin anew."""

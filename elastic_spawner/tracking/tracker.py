@@ -11,7 +11,7 @@ import builtins
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,11 @@ class Tracker:
         self.patches = Patches()
         self.attributes: set[str] = set()
         """Attributes used by cells, of those that say what else there may be to carry over."""
+        self._tried: set[tuple[str, int]] = set()
+        self.examined: str | None = None
+        """The name whose value is being walked between cells."""
+        self.disturbed = False
+        """The cell touches what is being examined: that has to end, and let go of the value, before the cell runs."""
         self.submodules: set[str] = set()
         """Dotted names that cells imported: ``import urllib.request`` binds ``urllib`` and loads more than that."""
 
@@ -87,6 +92,8 @@ class Tracker:
         except SyntaxError:
             pass  # the cell will not run either
         self.patches.begin(cell.accesses.patches, self.namespace)
+        accesses = cell.accesses
+        self._disturbs(cell.reads | accesses.reads | accesses.writes | accesses.deletes, cell.escapes)
         self._cell = cell
         self.effects.start()
         cell.started = time.perf_counter()
@@ -191,6 +198,7 @@ class Tracker:
         named = set(present) if cell.escapes else (cell.reads | reach.reads | stored) & set(present)
         touched = self.links.closure(named | rebound) & set(present)
         touched |= self._through_outputs(cell.reads | reach.reads, present, deadline)
+        self._disturbs(touched | deletes, cell.escapes)
         for name in deletes:
             self.values.forget(name)
         writes: set[str] = set()
@@ -203,6 +211,11 @@ class Tracker:
                 if name not in stored or type(value) in ATOMIC:
                     continue
             state = self.values.look(name, value, deadline)
+            previous = self.history.active.get(name)
+            if state.known:
+                state.suspects = []
+            elif state.base is not None and previous is not None:
+                state.suspects = [*state.suspects, (self.history.next_number, previous)]
             if state.walk is None:
                 unknown.add(name)
                 writes.add(name)
@@ -323,12 +336,63 @@ class Tracker:
                 and not (before.partial or before.links or before.same(state.walk))
             ):
                 changed.add(name)
+            self._take_back(name, state)
         self.hidden.refresh()
-        self.links.resolve(self.states)
-        self.values.slim()
+        self.conclude()
         self.activity.forget()
         if changed:
             self._add_untracked(changed, set())
+
+    # -- what is found out while no cell runs
+
+    def unfinished(self) -> str | None:
+        """A name that was not seen in full since it was touched last, and can be."""
+        if self.activity.note():
+            return None  # what changes meanwhile cannot be compared
+        for name, state in self.states.items():
+            if not state.known and (name, state.version) not in self._tried and name in self.history.active:
+                return name
+        return None
+
+    def examine(self, name: str) -> Iterator[None]:
+        """Walk the name's value in full, in small steps; what a cell that did not touch it leaves is gone on with."""
+        value, walker, events = self.namespace.get(name), self.values.walker(name, None), self.activity.events
+        state = self.states[name]
+        walk: Walk | None = None
+        self.examined = name
+        try:
+            yield from walker.steps([value])
+            walk = walker.found
+        except Exception:
+            pass  # as in Values.look
+        finally:
+            self.examined = None
+        if self.states.get(name) is state and not self.activity.alive() and self.activity.events == events:
+            state = self.values.found(name, value, walk)
+            self._take_back(name, state)
+        self._tried = {(n, v) for n, v in self._tried if n in self.states} | {(name, self.states[name].version)}
+
+    def conclude(self) -> None:
+        """Everything is known: drop suspicions without ground, and what is no longer needed."""
+        self.links.resolve(self.states)
+        self.values.slim()
+
+    def _disturbs(self, names: Iterable[str], escapes: bool) -> None:
+        """Let go of the value that is being examined if it is among what a cell touches."""
+        if self.examined is not None and (escapes or self.examined in self.links.closure(names)):
+            self.disturbed = True
+
+    def _take_back(self, name: str, state: NameState) -> None:
+        """A cell that counts as having changed the value, and is now known not to have, did not."""
+        suspects, state.suspects = state.suspects, []
+        if not state.unchanged or len(suspects) != 1 or self.activity.happened:
+            return
+        number, previous = suspects[0]
+        cell = self.history.cells.get(number)
+        if cell is not None and name in cell.writes and self.history.active.get(name) == number:
+            self.history.unwrite(name, number, previous)
+
+    # -- what happened outside of cells, as far as it must be looked for
 
     def _unsteady(self) -> set[str]:
         """Names whose values may be others than were seen last, or are walked again at no cost."""

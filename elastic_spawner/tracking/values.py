@@ -38,6 +38,9 @@ class NameState:
     suspects: list[tuple[int, int]] = field(default_factory=list)
     """(cell, writer before it) for each cell since ``base`` that counts as having changed the value unproven."""
 
+    unchanged: bool = False
+    """The last walk saw everything, and the same as ``base`` before it."""
+
     @property
     def known(self) -> bool:
         """Whether everything was seen when the value was touched last."""
@@ -102,6 +105,7 @@ class Values:
             state.version = state.sharing = fresh
             return
         same = base is not None and base.same(walk) and not walk.hides
+        state.unchanged = same
         state.version = state.base_version[0] if same else fresh
         state.sharing = state.base_version[1] if same and base is not None and base.identity == walk.identity else fresh
         state.base, state.base_version = walk, (state.version, state.sharing)

@@ -185,3 +185,26 @@ def test_a_boundary_is_named_and_not_entered() -> None:
     found = walk({"a": [large]}, boundary={id(large): "large"})
     assert found.links == {"large"}
     assert found.ids.isdisjoint({id(large), id(large[0])})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class C: pass\nx = C(); x.a = [1]; y = x.__dict__",
+        "class C: pass\nx = [[C()]]; import weakref; y = weakref.ref(x[0][0])",
+        "class C: pass\nx = [[C()]]; import weakref; y = weakref.WeakSet([x[0][0]])",
+        "import collections\nx = collections.OrderedDict(a=[1]); y = iter(x.items())",
+        "x = [{1, 2}]; y = iter(x[0])",
+        "x = [[[1]]]; y = x[0][0]",
+        "x = [[[1]] * 3]; y = [x[0][2]]",
+        "import functools\nx = [[1]]; y = functools.partial(len, x[0])",
+        "x = [[1]]; y = (lambda v: lambda: v)(x[0])",
+        "x = {'a': [[1]]}; y = x['a'][0].append",
+    ],
+)
+def test_what_only_one_container_holds_is_found_from_elsewhere(source: str) -> None:
+    """References that do not count, and objects that show copies, are ways to an object all the same."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(source, namespace)
+    x, y = (walk(namespace[n], namespace=namespace) for n in "xy")
+    assert x.ids & y.ids
