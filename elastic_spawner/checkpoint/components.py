@@ -136,6 +136,11 @@ class Serialiser:
         component.loaded_digests = probe.components[0].loaded_digests
         return None
 
+    def refusal(self, name: str) -> str | None:
+        """Why the name by itself cannot be serialised in any way, or None; whether it would load is not tried."""
+        payload, _, reason = self._dump((name,), 0)
+        return None if payload is not None else reason
+
     def _round(self, waiting: list[tuple[tuple[str, ...], int]], found: Probe) -> list[tuple[tuple[str, ...], int]]:
         """Try each group from its rung of the ladder on; returns those that have to go on from a later rung."""
         dumped: list[tuple[tuple[str, ...], int, pickling.Payload]] = []

@@ -16,8 +16,8 @@ from ..objects.walk import collector_paused
 
 DELAY = 0.05
 """Seconds after a cell before the work begins: the next one may be waiting already."""
-SLICE = 0.003
-PAUSE = 0.003
+SLICE = 0.002
+PAUSE = 0.004
 
 
 class Idle:
@@ -30,6 +30,11 @@ class Idle:
         self._timer: asyncio.TimerHandle | None = None
         self._running = 0
 
+    @property
+    def rests(self) -> bool:
+        """Nothing is left to be done."""
+        return self._timer is None and self._job is None and not self._running
+
     def enter(self) -> None:
         """A cell, or a message to a widget, is about to run: nothing is done until it has ended."""
         self._running += 1
@@ -39,7 +44,9 @@ class Idle:
 
     def leave(self) -> None:
         """It has ended."""
-        self._running = max(0, self._running - 1)
+        if not self._running:
+            return  # IPython tells of the end of an empty cell, though not of its beginning
+        self._running -= 1
         loop = asyncio._get_running_loop()
         if self._running or self._timer is not None or loop is None:
             return

@@ -12,7 +12,10 @@ from ..errors import ElasticError
 from . import session as sessions
 from .keys import user_key
 
-USAGE = "usage: %elastic plan | checkpoint [--encrypt] URL [SESSION] | restore URL [SESSION] | report | status"
+USAGE = (
+    "usage: %elastic plan | checkpoint [--encrypt] URL [SESSION] | restore URL [SESSION] | report | status | "
+    "quiet [off]"
+)
 SESSION = "notebook"
 
 
@@ -59,6 +62,7 @@ class ElasticMagics(Magics):
         %elastic restore URL [SESSION]       bring back what was saved there
         %elastic report                      what became of each variable in the last restore
         %elastic status                      the last save and restore
+        %elastic quiet                       say no more under a cell that what it made will be lost (quiet off: do)
         """
         words = line.split()
         encrypt = words[:2] == ["checkpoint", "--encrypt"]
@@ -84,6 +88,8 @@ class ElasticMagics(Magics):
                 self._show(session.last_restore)
             elif words == ["status"]:
                 _print_status(session.status())
+            elif words in (["quiet"], ["quiet", "off"]):
+                session.notices.quiet = len(words) == 1
             else:
                 raise UsageError(USAGE)
         except ElasticError as e:

@@ -14,6 +14,7 @@ from ..objects.live import kernel_streams
 from ..tracking import hidden
 from ..tracking.tracker import Tracker
 from .idle import Idle
+from .notices import Notices
 from .parts import is_output, made_by
 from .shell import ShellStage, file_changed
 
@@ -31,6 +32,7 @@ class Session:
         """Report of a restore that ran before the user was there to see it."""
         self._paused = 0
         self._happened = (False, 0)
+        self.notices = Notices(self.stage, self.tracker, lambda: self.costs)
         self.idle = Idle(self._idle_work, self._idle_failed)
         self._costs: Any = None
         self._cache: Any = None
@@ -104,7 +106,9 @@ class Session:
         try:
             error = result.error_before_exec or result.error_in_exec
             # the shell's own counter has moved on by now in some versions of IPython, and not in others
-            self.tracker.end(None if error is None else type(error).__name__, result.execution_count)
+            made = self.tracker.end(None if error is None else type(error).__name__, result.execution_count)
+            if made is not None:
+                self.notices.suspect(made.writes)
             self.stage.sources.look()
         except Exception as e:
             self._fail(e)
@@ -118,14 +122,17 @@ class Session:
     # -- while no cell runs
 
     def _idle_work(self) -> Iterator[None]:
-        """Look in full at what the cells left unknown."""
+        """Say what will be lost; look in full at what the cells left unknown."""
         tracker = self.tracker
+        yield from self.notices.steps()
         looked = False
         while (name := tracker.unfinished()) is not None:
             yield from tracker.examine(name)
             looked = True
+            self.notices.suspect([name])
         if looked:
             tracker.conclude()
+            yield from self.notices.steps()
 
     def _idle_failed(self, error: Exception) -> None:
         text = f"Work between cells failed ({type(error).__name__}: {error}); what it was to find out stays unknown."

@@ -63,6 +63,22 @@ class ShellStage:
             )
         return type(value).__module__.startswith(("IPython", "ipykernel")) or name == "get_ipython"
 
+    # -- what is shown
+
+    def parent(self) -> Any:
+        """The message that runs the present cell; None outside of a kernel."""
+        return getattr(getattr(self.shell, "display_pub", None), "parent_header", None)
+
+    def show(self, data: dict[str, str], parent: Any) -> None:
+        """Add an output to the cell that the message ``parent`` ran."""
+        kernel = getattr(self.shell, "kernel", None)
+        if kernel is None or kernel.iopub_socket is None or not parent:
+            return
+        content = {"data": data, "metadata": {}, "transient": {}}
+        kernel.session.send(
+            kernel.iopub_socket, "display_data", content, parent=parent, ident=self.shell.display_pub.topic
+        )
+
     # -- what is kept beside the variables
 
     def attributes(self, patched: Iterable[Target]) -> dict[str, Any]:
