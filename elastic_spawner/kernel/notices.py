@@ -59,9 +59,10 @@ class Notices:
 
     def _loss(self, name: str) -> str | None:
         """What is to be said about the name, or None when it can be stored or recomputed."""
+        from ..checkpoint.cache import Cache
         from ..checkpoint.components import Component, Probe, Serialiser
+        from ..checkpoint.prepare import ALPHA
         from ..checkpoint.problem import build
-        from ..checkpoint.save import ALPHA
         from ..checkpoint.session import SessionView
         from ..planning import solve
 
@@ -69,9 +70,6 @@ class Notices:
         values = {n: namespace[n] for n in tracker.states if n in namespace}
         walks = {n: s.walk for n, s in tracker.states.items() if s.walk is not None and n in values}
         if name not in walks:
-            return None
-        reason = Serialiser(namespace, values, walks).refusal(name)
-        if reason is None:
             return None
         groups = tracker.links.components(values)
         view = SessionView(
@@ -83,6 +81,9 @@ class Notices:
             neighbours=tracker.links.neighbours,
             files_changed=self._stage.file_changed,
         )
+        reason = Serialiser(view, Cache()).refusal(name)
+        if reason is None:
+            return None
         # all else is taken as storable: what is lost for its sake is not this cell's matter
         others = [tuple(sorted(n for n in g if n in walks and n != name)) for g in groups]
         probe = Probe([Component(g) for g in others if g], {name: reason})
