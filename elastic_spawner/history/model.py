@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -126,6 +126,27 @@ class History:
             key += "+"
         self.hidden_values[key] = value
         return key
+
+    def forget_hidden(self, limit: int, kinds: Container[str]) -> None:
+        """Let go of the oldest values of hidden state of these kinds, once all have more than ``limit`` letters.
+
+        Half of it is kept. The cells that changed those values can no longer be run again as they ran then.
+        """
+        size = sum(map(len, self.hidden_values.values()))
+        if size <= limit:
+            return
+        dropped: set[str] = set()
+        for cell in self.cells.values():
+            for key in (k for kind, k in cell.hidden.items() if kind in kinds and k in self.hidden_values):
+                if size > limit // 2:
+                    size -= len(self.hidden_values.pop(key))
+                    dropped.add(key)
+        for number, cell in list(self.cells.items()):
+            gone = [kind for kind, key in cell.hidden.items() if key in dropped]
+            if gone:
+                why = tuple(f"changed the state of {kind}, which is not kept for so long" for kind in gone)
+                left = {kind: key for kind, key in cell.hidden.items() if kind not in gone}
+                self.cells[number] = replace(cell, hidden=left, rerun=Rerun.FORBIDDEN, reasons=(*cell.reasons, *why))
 
     def unwrite(self, name: str, number: int, previous: int) -> None:
         """Take back that execution ``number`` wrote ``name``: it was found not to have changed it.

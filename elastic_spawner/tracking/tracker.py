@@ -32,6 +32,8 @@ from .values import NameState, Values
 BUDGET_SECONDS = 0.003
 BUDGET_SHARE = 0.005
 """Comparing after a cell may take BUDGET_SECONDS, or this share of the time that the cell itself took."""
+HIDDEN_LETTERS = 8 << 20
+"""States of random generators before the cells that drew from them are kept up to this size, the newest ones."""
 _OUTPUT = re.compile(r"_{1,3}$|_\d+$|_oh$|Out$")
 _HASHED_FILE = 4 << 20
 
@@ -136,6 +138,8 @@ class Tracker:
             frozenset(deletes), error, rerun, reasons, files, hidden,
         )  # fmt: skip
         self.history.add(execution)
+        if hidden:
+            self.history.forget_hidden(HIDDEN_LETTERS, RANDOM)
         self.activity.note()
         return execution
 
@@ -215,7 +219,7 @@ class Tracker:
             if state.known:
                 state.suspects = []
             elif state.base is not None and previous is not None:
-                state.suspects = [*state.suspects, (self.history.next_number, previous)]
+                state.suspects = [*state.suspects, (self.history.next_number, previous)][-2:]
             if state.walk is None:
                 unknown.add(name)
                 writes.add(name)
