@@ -63,8 +63,8 @@ def test_a_change_after_the_cell_is_seen(kernel: Kernel, start: str) -> None:
     """By a task, a timer or a thread that the cell left behind."""
     kernel.execute("big[0] = 0\nchanged = threading.Event()\ndef change():\n    big[0] = 1\n    changed.set()")
     kernel.execute("async def later():\n    await asyncio.sleep(0.2)\n    change()")
-    kernel.execute(start)
     before = version(kernel)
+    kernel.execute(start)
     wait(kernel, "changed.is_set()")
     assert version(kernel) != before
 
