@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import time
 from pathlib import Path
@@ -29,6 +30,7 @@ def one_round(session: Session, folder: Path, python: str, number: int, idle_s: 
         one["memory_plain"] = kernel.memory()["now"]
     with Bench(folder / f"watched{number}", python) as bench:
         _watched(session, bench, one, peers=number == 0)
+    shutil.rmtree(folder)
     return one
 
 
@@ -46,10 +48,12 @@ def _watched(session: Session, bench: Bench, one: dict[str, Any], peers: bool) -
     one["largest_component"] = kernel.inside("largest_component")
     chosen = kernel.inside("choose", kind="raw")
     one["raw_left"] = chosen["left"]
-    one["raw_saves"] = [_clocked(kernel, "raw_save", folder=str(raw), names=chosen["names"]) for _ in range(2)]
+    one["raw_saves"] = [
+        _clocked(kernel, "raw_save", folder=str(raw), names=chosen["names"], number=n) for n in range(2)
+    ]
     kernel.cell(session.change)
     one["second"] = _checkpoint(kernel, store)
-    kernel.inside("raw_save", folder=str(raw), names=chosen["names"])
+    kernel.inside("raw_save", folder=str(raw), names=chosen["names"], number=2)
     if peers:
         one["peers"] = _peer_saves(kernel, raw)
     small = session.small or f"({', '.join(kernel.inside('small'))},)"
@@ -61,7 +65,7 @@ def _watched(session: Session, bench: Bench, one: dict[str, Any], peers: bool) -
         with bench.beside(f"raw-load-{len(one['restores'])}") as beside:
             loader = beside.kernel(watched=False)
             loader.inside("small")
-            seconds, _ = loader.clocked("raw_load", folder=str(raw), definitions=session.definitions)
+            seconds, _ = loader.clocked("raw_load", folder=str(raw), definitions=session.definitions, number=2)
             one.setdefault("raw_loads", []).append(seconds)
     if peers:
         _peer_loads(one["peers"], bench, raw)
@@ -69,6 +73,7 @@ def _watched(session: Session, bench: Bench, one: dict[str, Any], peers: bool) -
 
 def _checkpoint(kernel: Kernel, store: Path) -> dict[str, Any]:
     """Save as the agent does; seconds as whoever asks sees them, and the memory it took beside what was there."""
+    os.sync()
     kernel.forget_peak()
     before = kernel.memory()["now"]
     seconds, done = kernel.call("checkpoint", url=store.as_uri(), session=SESSION, key=KEY)
@@ -153,6 +158,7 @@ def _peer_loads(peers: dict[str, Any], bench: Bench, folder: Path) -> None:
 
 def _clocked(kernel: Kernel, function: str, **arguments: Any) -> dict[str, Any]:
     """Run one of the peers' saves; the seconds are those that whoever asks has to wait, as for our own."""
+    os.sync()  # what was written before is not theirs to wait for, nor ours
     seconds, result = kernel.clocked(function, **arguments)
     return {**result, "seconds": seconds}
 

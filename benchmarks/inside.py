@@ -80,15 +80,15 @@ def small(limit: int = 10_000) -> list[str]:
     return found[-3:]
 
 
-def raw_save(folder: str, names: list[str]) -> dict[str, int]:
-    """Pickle protocol 5 of all these variables at once, large buffers beside the stream, to one file, durably."""
+def raw_save(folder: str, names: list[str], number: int) -> dict[str, int]:
+    """Pickle protocol 5 of all these variables at once, large buffers beside the stream, to a new file, durably."""
     here = variables()
     buffers: list[Any] = []
     stream = io.BytesIO()
     _pickler("raw", stream, buffers.append).dump({n: here[n] for n in names})
     parts = [stream.getbuffer(), *(b.raw() for b in buffers)]
-    path = os.path.join(folder, "raw")
-    with open(path, "wb", buffering=0) as file:
+    path = os.path.join(folder, f"raw{number}")
+    with open(path, "xb", buffering=0) as file:
         head = pickle.dumps([p.nbytes for p in parts])
         for part in (len(head).to_bytes(8, "little"), head, *parts):
             rest = memoryview(part)
@@ -99,13 +99,13 @@ def raw_save(folder: str, names: list[str]) -> dict[str, int]:
     return {"bytes": os.path.getsize(path)}
 
 
-def raw_load(folder: str, definitions: str) -> None:
+def raw_load(folder: str, definitions: str, number: int) -> None:
     """Run the session's imports and definitions, and load what `raw_save` wrote, as variables."""
     from IPython import get_ipython
 
     namespace = get_ipython().user_ns
     exec(compile(definitions, "definitions", "exec"), namespace)
-    with open(os.path.join(folder, "raw"), "rb", buffering=0) as file:
+    with open(os.path.join(folder, f"raw{number}"), "rb", buffering=0) as file:
         sizes = pickle.loads(file.read(int.from_bytes(file.read(8), "little")))
         parts = []
         for size in sizes:
