@@ -181,7 +181,8 @@ class CodeReducer:
         if isinstance(cls, enum.EnumMeta):
             return self._enumeration(cls)
         body: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-        for key in ("__orig_bases__", "__parameters__"):  # typing.Generic looks for them while the class is made
+        # typing.Generic looks for the first two while the class is made; __class__ cannot be set as an attribute later
+        for key in ("__orig_bases__", "__parameters__", "__class__"):
             if key in cls.__dict__:
                 body[key] = cls.__dict__[key]
         if "__slots__" in cls.__dict__:
@@ -192,7 +193,9 @@ class CodeReducer:
         state = {
             k: v
             for k, v in cls.__dict__.items()
-            if k not in _CLASS_NOISE and not isinstance(v, (types.MemberDescriptorType, types.GetSetDescriptorType))
+            if k not in _CLASS_NOISE
+            and k not in body
+            and not isinstance(v, (types.MemberDescriptorType, types.GetSetDescriptorType))
         }
         if "__dataclass_params__" in state:
             state.pop("__replace__", None)  # not every version has what it refers to: see generated.complete

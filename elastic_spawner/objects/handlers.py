@@ -461,6 +461,8 @@ def reduced_instances(walker: Walker, members: list[Any]) -> None:
             continue
         function, args, *rest = reduced
         state, items, pairs = (*rest, None, None, None)[:3]
+        if isinstance(m, BaseException):
+            state = state or None  # an exception that was looked at has an empty dictionary, a new one none
         walker.push((function, *args, state))
         if type(state) is dict:
             # a library's class attribute that is repeated in each instance's state (pandas' _metadata) links nothing
