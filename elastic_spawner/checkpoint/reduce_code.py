@@ -20,7 +20,7 @@ import typing
 from typing import Any
 
 from ..objects.kinds import ENUM_NOISE, importable, is_user_class
-from ..objects.live import is_dynamic, originals
+from ..objects.live import cache_entries, is_dynamic, originals
 from . import rebuild, rebuild_live, sources
 
 _FUNCTION_STATE = (
@@ -160,12 +160,7 @@ class CodeReducer:
         if importable(wrapper):
             return NotImplemented
         parameters = wrapper.cache_parameters()
-        remembered = None
-        if parameters["maxsize"] is None:
-            remembered = next(
-                (dict(d) for d in gc.get_referents(wrapper) if type(d) is dict and d is not wrapper.__dict__), None
-            )
-        state = (wrapper.__dict__, remembered)
+        state = (wrapper.__dict__, cache_entries(wrapper))
         return (
             rebuild.cached,
             (parameters["maxsize"], parameters["typed"], wrapper.__wrapped__),

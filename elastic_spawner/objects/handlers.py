@@ -31,7 +31,7 @@ from .kinds import (
     slot_names,
     traceback_entries,
 )
-from .live import context_value, finalizer_parts, is_dynamic, is_outward, kernel_streams, live_state
+from .live import cache_entries, context_value, finalizer_parts, is_dynamic, is_outward, kernel_streams, live_state
 from .sets import sets
 
 if TYPE_CHECKING:
@@ -232,8 +232,7 @@ def caches(walker: Walker, members: list[Any]) -> None:
         walker.push([c.__wrapped__, c.__dict__])
         info = c.cache_info()
         walker.hash.atoms([info.maxsize, info.currsize])
-        if info.maxsize is None:
-            walker.push([d for d in gc.get_referents(c) if type(d) is dict and d is not c.__dict__])
+        walker.push(walker.keep([[*args, *words, *words.values(), result] for args, words, result in cache_entries(c)]))
 
 
 def classes(walker: Walker, members: list[Any]) -> None:

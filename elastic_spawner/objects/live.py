@@ -7,6 +7,7 @@ compares that; the pickler rebuilds from it.
 from __future__ import annotations
 
 import contextvars
+import gc
 import io
 import os
 import re
@@ -116,6 +117,37 @@ def finalizer_parts(f: Any) -> tuple[Any, ...] | None:
     module = getattr(function, "__module__", None)
     librarys = module not in (None, "__main__") and (owner is None or isinstance(owner, type))
     return None if librarys else known
+
+
+def cache_entries(wrapper: Any) -> list[tuple[tuple[Any, ...], dict[str, Any], Any]]:
+    """(arguments, keywords, result) of each call that a functools.lru_cache remembers, the oldest first.
+
+    The collector's view of the cache tells: for a bounded one key, result and the type of the link between them, for an
+    unbounded one the dictionary.
+    """
+    parameters = wrapper.cache_parameters()
+    referents = gc.get_referents(wrapper)
+    table = next(i for i, r in enumerate(referents) if type(r) is dict)
+    if parameters["maxsize"] is None:
+        pairs = list(referents[table].items())
+    else:
+        links = range(1, table - 2, 3)
+        pairs = [(referents[i], referents[i + 1]) for i in links]
+    mark = next((r for r in referents[table:] if type(r) is object), None)
+    return [(*_arguments(key, mark, parameters["typed"]), result) for key, result in pairs]
+
+
+def _arguments(key: Any, mark: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call that a key of a cache stands for."""
+    if type(key) is not tuple:
+        return (key,), {}
+    count = next((i for i, part in enumerate(key) if part is mark), None)
+    if count is None:
+        return key[: len(key) // 2] if typed else key, {}
+    words = key[count + 1 :]
+    if typed:
+        words = words[: (len(words) - count) // 3 * 2]
+    return key[:count], dict(zip(words[::2], words[1::2]))
 
 
 def context_value(variable: contextvars.ContextVar[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, ClassVar
 
 from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
@@ -27,33 +27,66 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = os.environ.get("ELASTIC_TEST_PYTHON", sys.executable)
 """The interpreter of the kernels: it needs ipykernel, and for each case the libraries that it names."""
 PATIENCE = 120.0
+_HIDDEN = ("JPY_", "JUPYTER", "MPLBACKEND", "ELASTIC_")
 
 
 class KernelDied(Exception):
     """The kernel process ended, or does not answer."""
 
 
+class Nursery:
+    """Processes that fork kernels (see `nursery`)."""
+
+    _all: ClassVar[dict[tuple[str, int], Nursery]] = {}
+    _lock = threading.Lock()
+
+    def __init__(self, python: str) -> None:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(_HIDDEN)}
+        self._process = subprocess.Popen(
+            [python, str(Path(__file__).with_name("nursery.py"))],
+            env=environment | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    @classmethod
+    def of(cls, python: str, number: int = 0) -> Nursery:
+        """The nursery of this interpreter and number, which is started when there is none."""
+        with cls._lock:
+            if (python, number) not in cls._all:
+                cls._all[python, number] = cls(python)
+            return cls._all[python, number]
+
+    def bear(self, **kernel: Any) -> int:
+        """The process id of a new kernel."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with self._lock:
+            self._process.stdin.write(json.dumps(kernel) + "\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
+
+    @classmethod
+    def close(cls) -> None:
+        """End them all; their kernels live on."""
+        for nursery in cls._all.values():
+            nursery._process.communicate()
+        cls._all.clear()
+
+
 class Kernel:
     """One kernel process, and a client connected to it."""
 
-    def __init__(self, folder: Path, tag: str, python: str = PYTHON) -> None:
+    def __init__(self, folder: Path, tag: str, python: str = PYTHON, nursery: Nursery | None = None) -> None:
         self.connection = str(folder / f"kernel-{tag}.json")
-        hidden = ("JPY_", "JUPYTER", "MPLBACKEND", "ELASTIC_")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(_HIDDEN)}
         home = folder / "home"
         environment |= {"HOME": str(home), "IPYTHONDIR": str(home / ".ipython"), "PYTHONPATH": str(ROOT)}
         for _attempt in range(3):  # another kernel may have taken one of its ports meanwhile
             write_connection_file(self.connection)
-            with open(folder / f"kernel-{tag}.log", "ab") as log:
-                self.process = subprocess.Popen(
-                    [python, "-m", "ipykernel_launcher", "-f", self.connection],
-                    cwd=folder / "cwd",
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            self.pid = (nursery or Nursery.of(python)).bear(
+                connection=self.connection, cwd=str(folder / "cwd"), env=environment, log=str(folder / f"{tag}.log")
+            )
             self.client = BlockingKernelClient(connection_file=self.connection)
             self.client.load_connection_file()
             self.client.start_channels()
@@ -63,10 +96,18 @@ class Kernel:
             os.unlink(self.connection)
         raise KernelDied("no kernel starts: see its log")
 
+    def lives(self) -> bool:
+        """Whether the process is there."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
     def _answers(self) -> bool:
         """Wait until the kernel has answered on both channels; False when it has ended or takes too long."""
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self.process.poll() is None:
+        while time.monotonic() < end and self.lives():
             self.client.kernel_info()
             try:
                 self.client.get_shell_msg(timeout=2)
@@ -86,7 +127,7 @@ class Kernel:
             content = message["content"]
             out.append(content.get("text") or "\n".join(content.get("traceback", ())))
 
-        timer = threading.Timer(2.0, os.kill, (self.process.pid, signal.SIGINT))
+        timer = threading.Timer(2.0, os.kill, (self.pid, signal.SIGINT))
         if interrupt:
             timer.start()
         try:
@@ -102,7 +143,7 @@ class Kernel:
                 stdin_hook=lambda _message: self.client.input("nobody is here" if answer is None else answer),
             )
         except (TimeoutError, Empty) as e:
-            raise KernelDied(f"no answer to {code[:60]!r} (exit status {self.process.poll()})") from e
+            raise KernelDied(f"no answer to {code[:60]!r} ({'alive' if self.lives() else 'dead'})") from e
         finally:
             timer.cancel()
         return {**reply["content"], "out": "".join(out)}
@@ -123,10 +164,12 @@ class Kernel:
         """SIGKILL for the process and all that it started."""
         self.client.stop_channels()
         try:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self.process.wait()
+        end = time.monotonic() + PATIENCE
+        while self.lives() and time.monotonic() < end:
+            time.sleep(0.01)
 
 
 @dataclass
@@ -192,7 +235,7 @@ def _move(case: Any, folder: Path, outcome: Outcome, kernels: list[Kernel]) -> K
     kernels[-1].kill()
     if case.meanwhile:
         subprocess.run([PYTHON, "-c", case.meanwhile], cwd=folder / "cwd", check=True)
-    kernel = Kernel(folder, str(len(kernels)))
+    kernel = Kernel(folder, str(len(kernels)), nursery=Nursery.of(PYTHON, len(kernels) % 2))
     kernels.append(kernel)
     kernel.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
     try:
@@ -271,6 +314,7 @@ def main() -> int:
                     flush=True,
                 )
     print(counts)
+    Nursery.close()
     return 0
 
 

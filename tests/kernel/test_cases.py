@@ -14,7 +14,28 @@ from tests.kernel.cases import Case, load
 
 JOBS = 2
 
-REPORTED: dict[str, str] = {}
+REPORTED = {
+    "a_background_task_that_works_on": "how far a task comes in 0.2 s is never the same twice",
+    "a_file_changed_after_it_was_read": "what a generator read from the file cannot be read again",
+    "a_file_changed_behind_the_back": "what was made from the file cannot be made from another one",
+    "a_generator_that_writes": "to bring the generator back its cell would have to write again",
+    "a_thread_that_still_writes": "a running thread",
+    "an_http_server_beside_data": "a server that listens, in a thread",
+    "archives_and_compressed_files": "an archive that is half written",
+    "async_generators_and_iterators": "an asynchronous generator, half-way, of an event loop that is gone",
+    "context_variables_set": "tokens and copies of contexts cannot be taken apart",
+    "executors_and_futures": "a pool of threads",
+    "files_being_iterated": "a csv.writer says neither where it writes nor how",
+    "functions_at_exit": "the interpreter does not tell which functions atexit has",
+    "generator_made_beside_a_file_written": "to bring the generator back its cell would have to write again",
+    "import_machinery": "a module of the user's own finder is asked for before the finder is there",
+    "memory_maps": "a memory map",
+    "processes": "a running process",
+    "sockets_and_servers": "connections",
+    "sqlite_in_a_transaction": "a transaction that is open in a file",
+    "sqlite_uncommitted_in_memory_can_be_rolled_back": "the data are there, the way back is not",
+    "temporary_files": "files that are gone with the machine, or have no name",
+}
 """What cannot be carried over, and why; the report says so. When one of them comes back, take it out."""
 
 
@@ -35,6 +56,7 @@ class Outcomes:
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+        runner.Nursery.close()
 
 
 def why_not(case: Case) -> str:

@@ -110,22 +110,33 @@ def set_function(f: Any, state: dict[str, Any]) -> None:
             continue
 
 
+class Replay:
+    """Answers calls with what they gave before, to fill a cache; then passes them on."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.answers: list[Any] | None = []
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        if self.answers is None:
+            return self.function(*args, **keywords)
+        return self.answers.pop()
+
+
 def cached(maxsize: int | None, typed: bool, f: Any) -> Any:
-    """A functools.lru_cache around ``f``."""
-    return functools.lru_cache(maxsize, typed)(f)
+    """A functools.lru_cache around ``f``, to be filled by `set_cached`."""
+    return functools.lru_cache(maxsize, typed)(Replay(f))
 
 
-def set_cached(wrapper: Any, state: tuple[dict[str, Any], dict[Any, Any] | None]) -> None:
+def set_cached(wrapper: Any, state: tuple[dict[str, Any], list[tuple[Any, dict[str, Any], Any]]]) -> None:
     """Give a cache its attributes and what it remembers."""
-    import gc
-
-    attributes, remembered = state
+    attributes, entries = state
+    replay = wrapper.__wrapped__
+    for args, keywords, result in entries:
+        replay.answers.append(result)
+        wrapper(*args, **keywords)
+    replay.answers = None
     wrapper.__dict__.update(attributes)
-    if remembered:
-        for referent in gc.get_referents(wrapper):
-            if type(referent) is dict and referent is not wrapper.__dict__:
-                referent.update(remembered)
-                break
 
 
 def type_variable(
