@@ -36,15 +36,22 @@ class ShellStage:
 
     def names(self) -> list[str]:
         """The user's variables: what is not the shell's own."""
-        hidden_names = self.shell.user_ns_hidden
+        hidden = self.shell.user_ns_hidden
         return [
             name
             for name, value in list(self.namespace.items())
-            if isinstance(name, str)
+            # nearly all names are done with by the first question, and there may be thousands of them
+            if (type(name) is str and name[:1] != "_" and name not in hidden and name not in _SHELL_NAMES)
+            or self._is_users(name, value)
+        ]
+
+    def _is_users(self, name: Any, value: Any) -> bool:
+        return (
+            isinstance(name, str)
             and not (name in _SHELL_NAMES and self._is_shells(name, value))
             and not (name[:1] == "_" and (_AUTOMATIC.match(name) or self._is_output(name, value)))
-            and hidden_names.get(name, _MISSING) is not value
-        ]
+            and self.shell.user_ns_hidden.get(name, _MISSING) is not value
+        )
 
     def _is_output(self, name: str, value: Any) -> bool:
         """Whether the name is bound by the display hook, and not by the user."""

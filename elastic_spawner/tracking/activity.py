@@ -5,6 +5,7 @@ While nothing of the kind is alive, a value that no cell touched is what it was.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # the typeshed does not know it
 import _thread
 import asyncio
 import functools
@@ -133,8 +134,8 @@ def _is_zmq(function: Any) -> bool:
 def signal_handlers() -> list[Any]:
     """Handlers of signals that are neither the interpreter's nor the kernel's."""
     found = []
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
+    for number in range(1, signal.NSIG):
+        handler = _signal.getsignal(number)  # past the enumeration that `signal` wraps around it
         if not callable(handler) or handler is signal.default_int_handler:
             continue
         if not str(getattr(handler, "__module__", "")).startswith(("signal", *_OWN_MODULES)):
