@@ -280,3 +280,26 @@ def test_bad_input_is_told_in_one_line(run: Run, store: Path, arguments: tuple[s
 def test_a_key_in_the_environment_that_is_none_is_refused(run: Run, store: Path) -> None:
     done = run("verify", store, ELASTIC_SPAWNER_SECRET="zz")
     assert (done.status, "ELASTIC_SPAWNER_SECRET" in done.err) == (2, True)
+
+
+# -- encrypted -------------------------------------------------------------------------------------------------------
+
+
+def test_encrypted_checkpoint(run: Run, tmp_path: Path) -> None:
+    """With the key everything is shown; without it no name is, and a collection works all the same."""
+    key = os.urandom(32)
+    (tmp_path / "key").write_text(key.hex())
+    with Repository(open_store(str(tmp_path / "sealed")), key, encrypt=True) as repository:
+        for n in range(2):
+            content = {"kind": "kernel", "variables": {"salary": {"plan": "store"}}, "refs": repository.put(b"%d" % n)}
+            repository.commit(KERNEL, content)
+    for command in (("inspect",), ("inspect", "--session", KERNEL)):
+        shown = run(*command, tmp_path / "sealed")
+        assert shown.status == 0 and "encrypted: its key is needed" in shown.out and "salary" not in shown.out
+    refused = run("verify", tmp_path / "sealed")
+    assert refused.status != 0 and "encrypted" in refused.err
+    with_key = ("--key-file", tmp_path / "key")
+    assert "salary" in run("inspect", tmp_path / "sealed", "--session", KERNEL, *with_key).out
+    done = run("gc", tmp_path / "sealed", "--keep", 1, "--grace", 0, "--json")
+    assert (done.json["generations_deleted"], done.json["chunks_deleted"]) == (1, 1)
+    assert run("verify", tmp_path / "sealed", *with_key).status == 0
