@@ -55,6 +55,10 @@ ENVIRONMENTS = {
     "conformance-3.11": catalogue("3.11", "ipykernel<7", "numpy<2", "pandas<3"),
     "conformance-3.12": catalogue("3.12", "ipykernel<7", "pandas<3"),
     "conformance-3.13": catalogue("3.13"),
+    "kernel-3.10": Recipe(("-e", ".", "ipykernel", "numpy"), python="3.10"),
+    "kernel-3.11": Recipe(("-e", ".", "ipykernel"), python="3.11"),
+    "kernel-3.12": Recipe(("-e", ".", "ipykernel"), python="3.12"),
+    "kernel-3.13": Recipe(("-e", ".", "ipykernel"), python="3.13"),
     "benchmarks": Recipe(("-e", ".", "--group", "benchmarks")),
     "docs": Recipe(("-e", ".[docs]")),
 }

@@ -226,8 +226,9 @@ def _may_hold_nan(stream: bytes) -> bool:
     return any(pattern in stream for pattern in (b"G\x7f\xf8", b"G\xff\xf8"))
 
 
-_MOVED = {"numpy._core": "numpy.core", "numpy.core": "numpy._core"}
+_MOVED = {"numpy._core": "numpy.core", "numpy.core": "numpy._core", "pathlib._local": "pathlib"}
 """Modules that another version of their library has under another name."""
+_RENAMED = {("enum", "EnumType"): "EnumMeta"}
 
 
 class _Unpickler(pickle.Unpickler):
@@ -245,6 +246,10 @@ class _Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"the stream refers to {name} in __main__, which is made anew in each kernel")
         try:
             return super().find_class(module, name)
+        except AttributeError:
+            if (module, name) not in _RENAMED:
+                raise
+            return super().find_class(module, _RENAMED[module, name])
         except ModuleNotFoundError:
             other = _MOVED.get(".".join(module.split(".")[:2]))
             if other is None:

@@ -194,6 +194,12 @@ class CodeReducer:
         }
         if "__dataclass_params__" in state:
             state.pop("__replace__", None)  # not every version has what it refers to: see generated.complete
+        if state.get("_is_protocol"):  # what typing gives it, it gives it again: see generated.complete_protocol
+            for name in ("__protocol_attrs__", "__callable_proto_members_only__", "__non_callable_proto_members__"):
+                state.pop(name, None)
+            for name in ("__init__", "__subclasshook__"):
+                if getattr(getattr(state.get(name), "__func__", state.get(name)), "__module__", "") == "typing":
+                    del state[name]
         if isinstance(cls, abc.ABCMeta):
             registry = abc._get_dump(cls)[0]  # type: ignore[attr-defined]
             state["__elastic_registered__"] = [c for c in (r() for r in registry) if c is not None]

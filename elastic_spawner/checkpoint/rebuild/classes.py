@@ -37,6 +37,7 @@ def set_class(cls: type, state: dict[str, Any]) -> None:
             type.__setattr__(cls, name, value)
         except (AttributeError, TypeError):
             continue
+    generated.complete_protocol(cls)
     if isinstance(cls, abc.ABCMeta):
         abstract = state.get("__abstractmethods__")
         abc._abc_init(cls)  # type: ignore[attr-defined]
@@ -66,6 +67,9 @@ def enumeration(
     return meta.__new__(meta, name, bases, body)
 
 
+_MEMBERS_OWN = frozenset({"_value_", "_name_", "__objclass__", "_sort_order_"})
+
+
 def set_enumeration(cls: Any, state: tuple[dict[str, Any], dict[str, dict[str, Any]]]) -> None:
     """Give an Enum class its methods, and its members their own attributes."""
     attributes, members = state
@@ -73,7 +77,8 @@ def set_enumeration(cls: Any, state: tuple[dict[str, Any], dict[str, dict[str, A
         type.__setattr__(cls, name, value)
     for name, values in members.items():
         made = cls.__members__[name].__dict__
-        given = {k: made.pop(k) if k in made else v for k, v in values.items()}
+        # what the machinery of Enum keeps is None here; another version of Python may not have it
+        given = {k: made.pop(k) if k in made else v for k, v in values.items() if k in made or k not in _MEMBERS_OWN}
         given.update(made)
         made.clear()
         made.update(given)

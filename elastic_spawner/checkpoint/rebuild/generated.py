@@ -5,7 +5,9 @@ from __future__ import annotations
 import collections
 import copy
 import dataclasses
+import sys
 import types
+import typing
 from typing import Any
 
 _MARK = "<elastic stand-in>"
@@ -64,6 +66,19 @@ def complete(cls: type, state: dict[str, Any]) -> dict[str, Any]:
             new = _plain(made[name])
             new.__module__, new.__qualname__ = _plain(old).__module__, f"{cls.__qualname__}.{name}"
     return {**state, **replaced}
+
+
+def complete_protocol(cls: Any) -> None:
+    """Give a protocol what `isinstance` asks for from Python 3.12 on, and an older version has not put there."""
+    attributes = getattr(typing, "_get_protocol_attrs", None)
+    if attributes is None or sys.version_info < (3, 12) or not cls.__dict__.get("_is_protocol"):
+        return
+    if "__protocol_attrs__" not in cls.__dict__:
+        cls.__protocol_attrs__ = attributes(cls)
+        cls.__callable_proto_members_only__ = all(callable(getattr(cls, n, None)) for n in cls.__protocol_attrs__)
+    if cls.__dict__.get("_is_runtime_protocol") and "__non_callable_proto_members__" not in cls.__dict__:
+        names = cls.__protocol_attrs__
+        cls.__non_callable_proto_members__ = {n for n in names if not callable(getattr(cls, n, None))}
 
 
 def _plain(value: Any) -> Any:
