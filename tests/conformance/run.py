@@ -1,9 +1,11 @@
 """Run the conformance catalogue with elastic_spawner and print its verdicts as a table.
 
-    python -m tests.conformance.run CATALOGUE [--only PART,...] [-j JOBS]
+    python -m tests.conformance.run CATALOGUE [--only PART,...] [-j JOBS] [--python PYTHON ...]
 
-The catalogue (small sessions, five realistic notebooks, and the harness that runs them in real kernels) is kept
-outside the repository, because every checkpointing tool is measured with the same one.
+The catalogue (small sessions, realistic notebooks, and the harness that runs them in real kernels) is kept outside the
+repository, because every checkpointing tool is measured with the same one; `notebooks` beside this file are more of the
+kind. With several interpreters the table has a row for each, and says which versions of Python and of the libraries it
+stands for.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -45,8 +48,12 @@ class Outcome:
         return "\n".join(sorted(lines))
 
 
+PARTS = ("cases", "books", "own")
+"""What there is to run: the catalogue's sessions, its notebooks, and the notebooks beside this file."""
+
+
 def run(what: str, catalogue: Path, python: str, *, jobs: int = 2, only: str | None = None) -> Outcome:
-    """Run ``cases`` or ``books`` of the catalogue on the interpreter ``python``.
+    """Run one of `PARTS` on the interpreter ``python``.
 
     The harness's progress goes to our standard output. Sessions whose kernel did not start (on a busy machine,
     and before elastic_spawner comes in) are tried once more, alone. Raises RuntimeError when the harness itself fails.
@@ -64,8 +71,10 @@ def run(what: str, catalogue: Path, python: str, *, jobs: int = 2, only: str | N
 def _run(what: str, catalogue: Path, python: str, jobs: int, only: str | None) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as folder:
         out = Path(folder, "out.jsonl")
-        command = [python, str(catalogue / "harness.py"), what, "--tools", "elastic", "-j", str(jobs), "-o", str(out)]
+        command = [python, str(catalogue / "harness.py"), "books" if what == "own" else what, "--tools", "elastic"]
+        command += ["-j", str(jobs), "-o", str(out)]
         command += ["--only", only] if only else []
+        command += ["--folder", str(_our_notebooks(catalogue, Path(folder)))] if what == "own" else []
         env = {**os.environ, "CONFORMANCE_WORK": str(Path(folder, "work")), "PYTHONDONTWRITEBYTECODE": "1"}
         log = []
         with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as harness:
@@ -73,9 +82,47 @@ def _run(what: str, catalogue: Path, python: str, jobs: int, only: str | None) -
             for line in harness.stdout:
                 log.append(line)
                 print(line, end="", flush=True)
-        if harness.returncode or not out.exists():
+        runs = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+        if harness.returncode or not (runs or only):
             raise RuntimeError(f"the harness ended with {harness.returncode}:\n{''.join(log[-30:])}")
-        return Outcome(what, tuple(json.loads(line) for line in out.read_text().splitlines()), "".join(log))
+        return Outcome(what, tuple(runs), "".join(log))
+
+
+def _our_notebooks(catalogue: Path, folder: Path) -> Path:
+    """A folder as the harness wants one: our notebooks, and the catalogue's way of reading them."""
+    shutil.copytree(Path(__file__).with_name("notebooks"), folder / "ours" / "notebooks")
+    shutil.copy(catalogue / "notebooks" / "__init__.py", folder / "ours" / "notebooks")
+    return folder / "ours"
+
+
+LIBRARIES = ("ipykernel", "numpy", "pandas", "torch", "polars", "pyarrow", "scikit-learn", "xgboost", "lightgbm")
+
+
+def versions(python: str) -> dict[str, str]:
+    """What the interpreter has: its own version and those of `LIBRARIES`, ``MISSING`` for what it lacks."""
+    code = """
+import importlib.metadata as m, json, platform, sys
+def version(name):
+    try:
+        return m.version(name)
+    except m.PackageNotFoundError:
+        return "MISSING"
+print(json.dumps({"python": platform.python_version(), **{n: version(n) for n in sys.argv[1:]}}))
+"""
+    asked = subprocess.run([python, "-c", code, *LIBRARIES], capture_output=True, text=True, check=True)
+    return dict(json.loads(asked.stdout))
+
+
+def matrix(found: list[tuple[dict[str, str], list[Outcome]]]) -> str:
+    """A row of verdict counts for each interpreter and part, headed by its versions."""
+    lines = []
+    for has, outcomes in found:
+        lines.append(", ".join(f"{name} {version}" for name, version in has.items()))
+        for outcome in outcomes:
+            counts = Counter(r["verdict"] for r in outcome.runs)
+            told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
+            lines.append(f"    {outcome.what:6} {len(outcome.runs):4} run: {told}")
+    return "\n".join(lines)
 
 
 def table(outcomes: list[Outcome]) -> str:
@@ -97,18 +144,24 @@ def main() -> int:
     parser.add_argument("catalogue", type=Path)
     parser.add_argument("--only", help="comma-separated parts of the sessions' names")
     parser.add_argument("-j", "--jobs", type=int, default=2)
+    parser.add_argument("--python", action="append", help="an interpreter to run the kernels on; may be repeated")
     args = parser.parse_args()
     if not (args.catalogue / "harness.py").exists():
         print(f"no catalogue: {args.catalogue} holds no harness.py", file=sys.stderr)
         return 2
-    outcomes = [
-        run(what, args.catalogue.resolve(), sys.executable, jobs=jobs, only=args.only)
-        for what, jobs in (("cases", args.jobs), ("books", 1))
-    ]
-    print("\n" + table(outcomes))
-    for outcome in outcomes:
-        print(f"\n{outcome.what} that did not pass:\n{outcome.details('reported', *NEVER) or '-'}")
-    return 1 if any(outcome.names(*NEVER) for outcome in outcomes) else 0
+    found = []
+    for python in args.python or [sys.executable]:
+        has = versions(python)
+        print(f"==== {', '.join(f'{k} {v}' for k, v in has.items())}", flush=True)
+        catalogue = args.catalogue.resolve()
+        jobs = {"cases": args.jobs}
+        found.append((has, [run(w, catalogue, python, jobs=jobs.get(w, 1), only=args.only) for w in PARTS]))
+    for has, outcomes in found:
+        print(f"\n==== Python {has['python']}\n{table(outcomes)}")
+        for outcome in outcomes:
+            print(f"\n{outcome.what} that did not pass:\n{outcome.details('reported', *NEVER) or '-'}")
+    print("\n" + matrix(found))
+    return 1 if any(outcome.names(*NEVER) for _, outcomes in found for outcome in outcomes) else 0
 
 
 if __name__ == "__main__":

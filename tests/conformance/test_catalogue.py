@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.run import NEVER, Outcome, run
+from tests.conformance.run import NEVER, Outcome, run, versions
 
 CATALOGUE = os.environ.get("ELASTIC_CONFORMANCE", "")
 PYTHON = os.environ.get("ELASTIC_CONFORMANCE_PYTHON", "")
@@ -30,24 +30,38 @@ def cases() -> Outcome:
     return verdicts("cases", jobs=2)
 
 
-@pytest.fixture(scope="module")
-def books() -> Outcome:
-    return verdicts("books", jobs=1)
-
-
 def test_no_session_is_silently_wrong_or_broken(cases: Outcome) -> None:
     """Whatever cannot be kept is reported; nothing is wrong, missing, broken or crashed."""
     assert cases.names(*NEVER) == [], "\n" + cases.details(*NEVER)
 
 
-def test_nine_of_ten_sessions_pass(cases: Outcome) -> None:
-    """At least 90 % of the sessions come back whole."""
+def test_nearly_all_sessions_pass(cases: Outcome) -> None:
+    """At least 97 % of the sessions come back whole."""
     assert len(cases.runs) > 0
-    assert len(cases.names("pass")) >= 0.9 * len(cases.runs), "\n" + cases.details("reported", *NEVER)
+    assert len(cases.names("pass")) >= 0.97 * len(cases.runs), "\n" + cases.details("reported", *NEVER)
 
 
-def test_notebooks_pass_but_one_at_most(books: Outcome) -> None:
-    """All notebooks but one pass, and that one says at worst what is lost."""
-    assert len(books.runs) > 0
-    assert books.names(*NEVER) == [], "\n" + books.details(*NEVER)
-    assert len(books.names("pass")) >= len(books.runs) - 1, "\n" + books.details("reported")
+@pytest.mark.parametrize("what", ["books", "own"])
+def test_notebooks_pass(what: str) -> None:
+    """Every realistic notebook, the catalogue's and ours, comes back whole."""
+    found = verdicts(what, jobs=1)
+    assert len(found.runs) > 0
+    assert found.names("pass") == sorted(r["case"] for r in found.runs), "\n" + found.details("reported", *NEVER)
+
+
+OTHERS = os.environ.get("ELASTIC_CONFORMANCE_OTHERS", "").split()
+"""More interpreters, with other versions of Python and of the libraries."""
+
+SMALL_PART = (
+    "element_aliases_name,class_instances,enum,closure_shared,lru_cache,raise_midway,generator_half,sqlite_file,"
+    "structured_arrays,pandas_column,numpy_masked,torch_custom,sklearn_pipeline,xgboost_booster"
+)
+
+
+@pytest.mark.parametrize("python", OTHERS)
+def test_other_versions(python: str) -> None:
+    """Sessions of every kind, with another Python and other libraries; `make conformance-matrix` runs them all."""
+    print(versions(python))
+    found = run("cases", Path(CATALOGUE), python, jobs=2, only=SMALL_PART)
+    assert len(found.runs) >= len(SMALL_PART.split(","))
+    assert found.names("pass") == sorted(r["case"] for r in found.runs), "\n" + found.details("reported", *NEVER)
