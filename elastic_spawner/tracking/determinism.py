@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from typing import Any
 
@@ -82,4 +83,6 @@ def doubts(accesses: Accesses) -> list[str]:
         found.append("uses id() or hash()")
     if accesses.awaits:
         found.append("awaits at top level")
+    if "polars" in sys.modules and accesses.attributes & {"collect", "group_by"}:
+        found.append("has polars group in parallel, where rows and rounding may differ")
     return found

@@ -5,6 +5,7 @@ the state of its time. Libraries are looked up among the imported modules: what 
 """
 
 from __future__ import annotations
+import __future__
 
 import base64
 import gc
@@ -173,6 +174,26 @@ def _set_interpreter(values: Any) -> None:
         import socket
 
         socket.setdefaulttimeout(values["timeout"])
+
+
+def _compiler() -> Any:
+    """What cells imported from ``__future__``: IPython compiles all later ones with it."""
+    ipython = sys.modules.get("IPython.core.getipython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return None
+    return [n for n in __future__.all_feature_names if shell.compile.flags & getattr(__future__, n).compiler_flag]
+
+
+def _set_compiler(names: Any) -> None:
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return
+    for name in __future__.all_feature_names:
+        flag = getattr(__future__, name).compiler_flag
+        shell.compile.flags = shell.compile.flags | flag if name in names else shell.compile.flags & ~flag
 
 
 def _decimal() -> Any:
@@ -394,6 +415,7 @@ KINDS: dict[str, tuple[Reader, Writer]] = {
     "numpy.random": (_numpy_random, _set_numpy_random),
     "torch.random": (_torch_random, _set_torch_random),
     "torch": (_torch_settings, _set_torch_settings),
+    "compiler": (_compiler, _set_compiler),
     "interpreter": (_interpreter, _set_interpreter),
     "decimal": (_decimal, _set_decimal),
     "locale": (_locale, _set_locale),

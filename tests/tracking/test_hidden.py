@@ -64,6 +64,17 @@ CASES = {
         "torch.rand(3)",
         DRAW.format(draw="torch.rand(1)", put="torch.set_rng_state(s)", get="torch.get_rng_state()"),
     ),
+    "torch": (
+        "import torch",
+        "torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False); torch.set_printoptions(precision=2)",
+        "(torch.get_default_dtype(), torch.is_grad_enabled(), str(torch.tensor(1 / 3)))",
+    ),
+    "compiler": (
+        "from IPython.core.interactiveshell import InteractiveShell; from traitlets.config import Config;"
+        "shell = InteractiveShell.instance(config=Config({'HistoryManager': {'enabled': False}}))",
+        "shell.compile('from __future__ import annotations', 'cell', 'exec')",
+        "shell.compile.flags",
+    ),
     "interpreter": ("import sys", "sys.setrecursionlimit(4321)", "sys.getrecursionlimit()"),
     "decimal": (
         "import decimal",

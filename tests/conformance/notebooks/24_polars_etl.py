@@ -31,7 +31,6 @@ z = orders.select(expr.alias("z"))
 table = orders.to_arrow()
 schema = table.schema
 pq.write_table(table.slice(0, 1000), "orders.parquet")
-pf = pq.ParquetFile("orders.parquet")
 dictionary = pa.array(["a", "b", "a"]).dictionary_encode()
 batches = table.to_batches(max_chunksize=4000)
 # %%
