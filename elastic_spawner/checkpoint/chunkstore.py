@@ -104,6 +104,7 @@ class ChunkStore:
         self._skew: float | None = None  # the store's clock minus ours
         self._begun: tuple[float, float] | None = None  # wall and monotonic time of the first put since the commit
         self._quick: dict[tuple[bytes, int], str] = {}  # fast hash and size of pieces that were stored, their addresses
+        self._earlier = False  # whether some of them are of an earlier save, so that it is worth looking
         self._running: set[Future[ChunkRef]] = set()
         self._background: list[Future[ChunkRef]] = []
         self._background_bytes = 0
@@ -187,16 +188,15 @@ class ChunkStore:
         """
         if len(part) < _QUICK or xxhash is None:
             return self._put_new(part, codec, frozen)
-        print_of = xxhash.xxh3_128_digest(part), len(part)
-        known = self._quick.get(print_of)
-        if known is not None and (ref := self._find(known, len(part))) is not None:
-            return ref
+        if self._earlier:
+            known = self._quick.get((xxhash.xxh3_128_digest(part), len(part)))
+            if known is not None and (found := self._find(known, len(part))) is not None:
+                return found
         if not frozen:
             part = self._copy(part)
-            print_of = xxhash.xxh3_128_digest(part), len(part)
         ref = self._put_new(part, codec, True)
         with self._lock:
-            self._quick[print_of] = ref.hash
+            self._quick[xxhash.xxh3_128_digest(part), len(part)] = ref.hash
             while len(self._quick) > _QUICK_PIECES:
                 del self._quick[next(iter(self._quick))]
         return ref
@@ -283,6 +283,7 @@ class ChunkStore:
         """Forget what is in the store: the next save looks again."""
         with self._lock:
             self._current = {}
+            self._earlier = bool(self._quick)
             self._listing = None
             self._begun = None
 
