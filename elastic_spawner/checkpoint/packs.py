@@ -1,18 +1,19 @@
 """Small data of one save share chunks: a session of 500 small variables is one chunk and not 500.
 
 Where data is is told by an *extent*: the list of their own chunks, or a slice of a pack, which is
-``{"pack": [chunks], "slice": [first byte, byte after the last]}`` in JSON. A pack is stored and verified like any other
-data, so nothing of this matters to signatures, to verification, or to the collector.
+``{"pack": n, "slice": [first byte, byte after the last]}`` in JSON, for the n-th of the manifest's ``packs``, from 0. A
+pack is stored and verified like any other data, so nothing of this matters to signatures, to verification, or to the
+collector.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from . import chunks
-from .chunks import ChunkRef
+from .chunks import ChunkRef, references
 from .repository import Repository
 from .streams import Pending
 
@@ -23,6 +24,21 @@ AHEAD = 48 << 20
 """So many bytes may be on their way before the next are made: they may be copies that were made to be stored."""
 
 
+class Packs:
+    """The packs of one manifest, each named once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[ChunkRef, ...], int] = {}
+
+    def number(self, refs: Sequence[ChunkRef]) -> int:
+        """The position of a pack in the list."""
+        return self._numbers.setdefault(tuple(refs), len(self._numbers))
+
+    def to_json(self) -> list[Any]:
+        """The list in the manifest."""
+        return [[r.to_json() for r in refs] for refs in self._numbers]
+
+
 class Extent:
     """Where a piece of data is, known for certain once the packer was flushed."""
 
@@ -31,10 +47,11 @@ class Extent:
     def __init__(self, refs: list[ChunkRef], span: tuple[int, int] | None = None) -> None:
         self.refs, self.span = refs, span
 
-    def to_json(self) -> Any:
-        """The form in the manifest."""
-        refs = [r.to_json() for r in self.refs]
-        return refs if self.span is None else {"pack": refs, "slice": list(self.span)}
+    def to_json(self, packs: Packs) -> Any:
+        """The form in the manifest with these packs."""
+        if self.span is None:
+            return [r.to_json() for r in self.refs]
+        return {"pack": packs.number(self.refs), "slice": list(self.span)}
 
     @property
     def size(self) -> int:
@@ -107,19 +124,27 @@ class Packer:
 
 
 class ExtentReader:
-    """Reads extents of one manifest; a pack is read once for all that is in it."""
+    """Reads extents of a manifest with these ``packs``; a pack is read once for all that is in it."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, packs: Sequence[Any]) -> None:
         self.repository = repository
-        self._packs: dict[tuple[str, ...], bytearray] = {}
+        self._refs = packs
+        self._packs: dict[int, bytearray] = {}
 
     def read(self, extent: Any) -> bytearray:
         """The data, every chunk verified. Raises CorruptChunk, FormatError, StoreError."""
         if not isinstance(extent, Mapping):
             return self.repository.read([ChunkRef.from_json(r) for r in extent])
-        refs = [ChunkRef.from_json(r) for r in extent["pack"]]
-        start, stop = extent["slice"]
-        key = tuple(r.hash for r in refs)
-        if key not in self._packs:
-            self._packs[key] = self.repository.read(refs)
-        return self._packs[key][start:stop]
+        number, (start, stop) = extent["pack"], extent["slice"]
+        if number not in self._packs:
+            self._packs[number] = self.repository.read([ChunkRef.from_json(r) for r in self._refs[number]])
+        return self._packs[number][start:stop]
+
+
+def refs_of(extent: Any, packs: Any) -> Iterator[ChunkRef]:
+    """The chunks of an extent of a manifest that nobody has verified; what makes no sense has none."""
+    if isinstance(extent, Mapping):
+        number = extent.get("pack")
+        known = isinstance(packs, list) and type(number) is int and 0 <= number < len(packs)
+        extent = packs[number] if known else None
+    yield from references(extent)

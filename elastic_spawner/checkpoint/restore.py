@@ -55,7 +55,7 @@ class Restorer:
 
     def __init__(self, repository: Repository, manifest: Mapping[str, Any], stage: Stage) -> None:
         self.repository, self.manifest, self.stage = repository, manifest, stage
-        self.reader = ExtentReader(repository)
+        self.reader = ExtentReader(repository, manifest["packs"])
         self.entries: Mapping[str, Any] = manifest["variables"]
         self.attributes = frozenset(manifest["extras"].get("attributes", ()))
         """Those of the entries that are ``module.attribute`` and no variables."""

@@ -13,7 +13,7 @@ from . import problem as problems
 from .cache import Known, Stored, is_in, repack
 from .components import Component
 from .contents import contents
-from .packs import Extent, Packer
+from .packs import Packer, Packs
 from .prepare import ALPHA, Prepared, prepare
 from .record import LISTS
 from .repository import Repository
@@ -262,32 +262,30 @@ class Saver:
         self.summary = prepared.summary()
         digests = {n: d for component, _, _ in written for n, d in component.loaded_digests.items()}
         carried = {n for n, v in (self._before or {}).get("variables", {}).items() if v["plan"] != "lost"}
+        packs = Packs()
         manifest = {
             **contents(prepared, self.summary, digests),
             "components": [
                 {
                     "names": list(component.names),
                     "codec": known.codec,
-                    "payload": stored.payload.to_json(),
-                    "buffers": [b.to_json() for b in stored.buffers],
+                    "payload": stored.payload.to_json(packs),
+                    "buffers": [b.to_json(packs) for b in stored.buffers],
                     "bytes": known.bytes,
                 }
                 for component, known, stored in written
             ],
-            "history": _json(history),
-            "lists": {name: _json(extents) for name, extents in lists.items()},
+            "history": [e.to_json(packs) for e in history],
+            "lists": {name: [e.to_json(packs) for e in extents] for name, extents in lists.items()},
             "extras": extras,
             "partial": [n for n in self._lost_to_deadline() if n in carried],
         }
+        manifest["packs"] = packs.to_json()
         generation = self.repository.commit(self.session, manifest)
         for outdated in (*self._outdated, *(() if self._early is None else (self._early,))):
             self.repository.discard(self.session, outdated)
         self._outdated, self._early = [], None
         return generation
-
-
-def _json(extents: list[Extent]) -> list[Any]:
-    return [e.to_json() for e in extents]
 
 
 __all__ = ["ALPHA", "Prepared", "prepare", "save"]

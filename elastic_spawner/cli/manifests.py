@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..checkpoint.chunks import references
 from ..checkpoint.manifest import chunk_sizes, is_sealed
+from ..checkpoint.packs import refs_of
 from .output import bytes_text, dict_of, dicts_of, moment_text, number_of, printable, table, text_of
 
 PLANS = {"store": "stored", "rerun": "re-run", "lost": "lost"}
@@ -99,6 +99,8 @@ def affected(manifest: dict[str, Any], problems: Iterable[str]) -> list[str]:
     text = "\n".join(problems)
     names: set[str] = set()
     for component in dicts_of(manifest.get("components")):
-        if any(ref.hash[:12] in text for ref in references([component.get("payload"), component.get("buffers")])):
+        buffers = component.get("buffers")
+        extents = [component.get("payload"), *(buffers if isinstance(buffers, list) else [])]
+        if any(ref.hash[:12] in text for e in extents for ref in refs_of(e, manifest.get("packs"))):
             names.update(name for name in component.get("names") or [] if isinstance(name, str))
     return sorted(names)

@@ -68,7 +68,7 @@ class Saved(Notebook):
     def stored(self, generation: int | None = None) -> dict[str, Any]:
         """The values that a generation (the one that a restore takes) has stored, loaded."""
         manifest = self.manifest(generation)
-        reader = ExtentReader(self.repository)
+        reader = ExtentReader(self.repository, manifest["packs"])
         found: dict[str, Any] = {}
         for component in manifest["components"]:
             found.update(load(reader.read(component["payload"]), [reader.read(e) for e in component["buffers"]]))

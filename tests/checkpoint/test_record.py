@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from elastic_spawner.checkpoint import Repository, record
-from elastic_spawner.checkpoint.packs import ExtentReader, Packer
+from elastic_spawner.checkpoint.packs import ExtentReader, Packer, Packs
 from elastic_spawner.checkpoint.record import Record, read_history, read_lists
 from elastic_spawner.history import CellExecution, History
 from elastic_spawner.stores import DirectoryStore
@@ -35,19 +35,20 @@ def repository(tmp_path: Path) -> Repository:
     return Repository(DirectoryStore(tmp_path), KEY)
 
 
-def put(kept: Record, history: History, repository: Repository) -> list[Any]:
-    """Store a history as a save does; its extents as the manifest has them."""
+def put(kept: Record, history: History, repository: Repository) -> tuple[list[Any], list[Any]]:
+    """Store a history as a save does; its extents and packs as the manifest has them."""
     packer = Packer(repository)
     found = kept.put_history(history, packer)
     packer.flush()
-    return [e.to_json() for e in found]
+    packs = Packs()
+    return [e.to_json(packs) for e in found], packs.to_json()
 
 
 def test_a_long_history_comes_back(repository: Repository) -> None:
     """Every cell, all that is active, every hidden value."""
     history = long_history()
-    extents = put(Record(), history, repository)
-    assert read_history(extents, ExtentReader(repository)).to_json() == history.to_json()
+    extents, packs = put(Record(), history, repository)
+    assert read_history(extents, ExtentReader(repository, packs)).to_json() == history.to_json()
 
 
 def test_only_segments_that_changed_are_encoded_again(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +70,9 @@ def test_only_segments_that_changed_are_encoded_again(repository: Repository, mo
     assert encoded == [CELLS // record.CELLS * record.CELLS + 1]
     encoded.clear()
     history.unwrite("v9", 9, 8)
-    extents = put(kept, history, repository)
+    extents, packs = put(kept, history, repository)
     assert encoded == [1]
-    assert read_history(extents, ExtentReader(repository)).to_json() == history.to_json()
+    assert read_history(extents, ExtentReader(repository, packs)).to_json() == history.to_json()
 
 
 def test_lists_of_texts_come_back(repository: Repository) -> None:
@@ -87,4 +88,6 @@ def test_lists_of_texts_come_back(repository: Repository) -> None:
         packer = Packer(repository)
         found = kept.put_list("inputs", texts, packer)
         packer.flush()
-        assert read_lists({"inputs": [e.to_json() for e in found]}, ExtentReader(repository)) == {"inputs": texts}
+        packs = Packs()
+        extents = {"inputs": [e.to_json(packs) for e in found]}
+        assert read_lists(extents, ExtentReader(repository, packs.to_json())) == {"inputs": texts}

@@ -154,7 +154,7 @@ def test_many_saves_leave_few_packs(session: Saved) -> None:
     for i in range(40):
         session.run(f"v{i}.append('changed')")
         session.save()
-    packs = {r.hash for r in references(session.manifest()["components"])}
+    packs = {r.hash for r in references(session.manifest()["packs"])}
     assert len(packs) < 20
     stored = session.stored()
     assert all(stored[f"v{i}"] == session.namespace[f"v{i}"] for i in range(60))
