@@ -65,12 +65,18 @@ def _merged(walker: Walker, elements: Collection[Any]) -> Iterator[bytes]:
     runs = []
     source = iter(elements)
     while some := list(islice(source, _RUN)):
-        runs.append(sorted(map(marshal.dumps, some, repeat(2))))
+        runs.append(sorted(map(marshal.dumps, some, repeat(2)), reverse=True))
         yield b""
-    ordered = heapq.merge(*runs)
+    ordered = heapq.merge(*map(_drained, runs))
     while block := b"".join(islice(ordered, _RUN)):
         walker.spend(len(block))
         yield block
+
+
+def _drained(run: list[bytes]) -> Iterator[bytes]:
+    """The elements from the last to the first; none is left to be freed all at once."""
+    while run:
+        yield run.pop()
 
 
 def _other_elements(walker: Walker, elements: Collection[Any]) -> None:

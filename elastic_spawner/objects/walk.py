@@ -269,7 +269,7 @@ class Walker:
         waiting, self._later = self._later, []
         for block in chain.from_iterable(waiting):
             view = memoryview(block).cast("B")
-            for start in range(0, view.nbytes, _BLOCK):
+            for start in range(0, view.nbytes or 1, _BLOCK):  # an empty one is only a pause
                 if self.found.partial or self.late():
                     self.found.partial = True
                     return

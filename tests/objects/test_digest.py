@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from elastic_spawner.objects.walk import digest
+from elastic_spawner.objects.walk import Walker, digest, walk
 
 from .conftest import Worker
 from .values import SESSION, VALUES, read, text_of
@@ -109,3 +110,28 @@ def test_cycles_of_different_lengths_are_told_apart() -> None:
     again: list[Any] = []
     again.append(again)
     assert digest(one) == digest(again) != digest(two)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [[i] for i in range(5_000)],
+        lambda: {str(i): [i] for i in range(25_000)},
+        lambda: set(range(25_000)),
+        lambda: ["ab" * 700_000, "c" * 100_000, *map(str, range(3_000))],
+        lambda: bytearray(5_000_000),
+    ],
+    ids=["list", "dict", "set", "strings", "buffer"],
+)
+def test_a_walk_in_steps_sees_what_one_walk_sees(make: Callable[[], Any]) -> None:
+    """The same, in more than a few steps, and whatever else holds the objects meanwhile."""
+    value = make()
+    walker = Walker()
+    steps = sum(1 for _ in walker.steps([value]))
+    assert steps > 3
+    assert walker.found.same(walk(value))
+    assert walker.found.same(walk(make()))
+    held = list(value) if isinstance(value, (list, dict, set)) else value
+    assert walker.found.same(walk(value)), held
+    if isinstance(value, set):
+        assert walker.found.digest == walk(set(sorted(value, reverse=True))).digest
