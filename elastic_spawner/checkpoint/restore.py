@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ..errors import CheckpointError, CheckpointNotFound, CorruptChunk, RestoreError
 from ..history import CellExecution, History, Rerun
 from ..planning import Cell, Problem, Variable, requirements
-from . import pickling, rebuild_live
+from . import pickling, rebuild_live, standard
 from .compare import Comparer, Verdict
 from .packs import ExtentReader
 from .record import read_history, read_lists
@@ -126,9 +126,9 @@ class Restorer:
         for component in sorted(self.manifest["components"], key=self._age):
             names = component["names"]
             try:
-                stream = self.reader.read(component["payload"])
-                buffers = [self.reader.read(extent) for extent in component["buffers"]]
-                values = pickling.load(stream, buffers)
+                values = pickling.load(
+                    self.reader.read(component["payload"]), [self.reader.read(b) for b in component["buffers"]]
+                )
             except Exception as e:
                 self._not_loaded(names, e)
                 continue
@@ -146,6 +146,9 @@ class Restorer:
                         name, f"it shares objects with {next(iter(unequal))}, which differs"
                     )
                 continue
+            if not self.comparer.same_python:
+                modules = {m for n in names for m in self.entries[n]["modules"]}
+                standard.complete(values.values(), self.stage.namespace, modules)
             for name in names:
                 self.values[name] = values[name]
                 self.fates[name] = self._loaded(name, compared[name][0])

@@ -23,7 +23,7 @@ from .runner import ROOT, Kernel
 PAIRS = [("3.10", "3.13"), ("3.13", "3.10"), ("3.11", "3.12"), ("3.12", "3.11")]
 
 MADE = '''
-import abc, collections, contextlib, datetime, decimal, enum, functools, pathlib, random, re, typing
+import abc, collections, contextlib, datetime, decimal, enum, functools, pathlib, queue, random, re, typing
 from dataclasses import dataclass, field
 
 @dataclass(order=True)
@@ -136,7 +136,8 @@ data = {"a": [1, 2.5, (3, "x")], "s": {1, "a", b"q"}, "big": 2**100, "f": frozen
 data["self"] = data
 when, money, count = datetime.datetime(2020, 1, 1), decimal.Decimal("1.5"), collections.Counter("abca")
 pattern, dice, error = re.compile("a+"), random.Random(4), ValueError("no")
-text, path = "é\\ud800" * 3, pathlib.Path("/tmp/x")
+line, text, path = queue.Queue(), "é\\ud800" * 3, pathlib.Path("/tmp/x")
+line.put(1); held = [line]
 with open("effect.txt", "a") as log: log.write("x")
 """
 
@@ -162,7 +163,7 @@ data["self"] is data and data["a"] == [1, 2.5, (3, "x")] and data["s"] == {1, "a
 (when.year, money + 1, count["a"]) == (2020, decimal.Decimal("2.5"), 2)
 pattern.match("aa").group() == "aa" and dice.random() == random.Random(4).random() and error.args == ("no",)
 text == "é\\ud800" * 3
-path == pathlib.Path("/tmp/x") and open("effect.txt").read() == "x"
+line.get_nowait() == 1 and held[0] is line and path == pathlib.Path("/tmp/x") and open("effect.txt").read() == "x"
 """
 
 VERIFIED = {"data", "when", "money", "count", "pattern", "dice", "error", "text", "re", "T"}
