@@ -6,6 +6,7 @@ need the hub), and would count our calls as the user's activity.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ except ImportError:  # before jupyter_server 2.13 there was nothing to allow
         return method
 
 
+LAST_S = 0.5
 MAX_DEADLINE_S = 24 * 3600.0
 
 
@@ -136,7 +138,8 @@ class CheckpointHandler(ElasticHandler):
 class EvictHandler(ElasticHandler):
     """Saves before the pod goes: for a pod's preStop hook, which can only GET. Answers when all is saved, or cannot be.
 
-    A save that another one has just made is not made again, unless a cell was begun since.
+    A save that another one has just made is not made again, unless a cell was begun since. With `last` in the query the
+    answer ends the server.
     """
 
     @allow_unauthenticated
@@ -147,7 +150,11 @@ class EvictHandler(ElasticHandler):
             raise web.HTTPError(400, "deadline_s is to be a number of seconds") from None
         if not 0 < deadline_s <= MAX_DEADLINE_S:
             raise web.HTTPError(400, f"deadline_s is to be above 0, at most {MAX_DEADLINE_S:g}")
-        self.finish(await save_before_end(self.agent, deadline_s))
+        report = await save_before_end(self.agent, deadline_s)
+        if self.get_query_argument("last", ""):
+            # The server ends with this answer: the hub, which waits for the same save, is to have its own before.
+            await asyncio.sleep(LAST_S)
+        self.finish(report)
 
 
 def handlers(base_url: str, agent: ElasticAgent) -> list[Any]:

@@ -15,14 +15,19 @@ from typing import TYPE_CHECKING, Any
 from .setup import configure
 
 if TYPE_CHECKING:
+    from .kube import ElasticKubeSpawner
     from .local import ElasticLocalSpawner
     from .mixin import ElasticSpawnerMixin
 
-__all__ = ["ElasticLocalSpawner", "ElasticSpawnerMixin", "configure"]
+__all__ = ["ElasticKubeSpawner", "ElasticLocalSpawner", "ElasticSpawnerMixin", "configure"]
 
 
 def __getattr__(name: str) -> Any:
     # The resize service and the command line import this package too, and need no spawner.
+    if name == "ElasticKubeSpawner":
+        from .kube import ElasticKubeSpawner
+
+        return ElasticKubeSpawner
     if name == "ElasticLocalSpawner":
         from .local import ElasticLocalSpawner
 

@@ -55,6 +55,10 @@ class AgentClient:
         body = {"deadline_s": deadline_s, "on_busy": on_busy, "on_loss": on_loss, "reason": reason}
         return await self._call("POST", "checkpoint", body, timeout_s=deadline_s + SAVE_MARGIN_S)
 
+    async def evict(self, deadline_s: float) -> dict[str, Any]:
+        """Wait for the save that is made before the server is taken away, or have it made; return its report."""
+        return await self._call("GET", f"evict?deadline_s={deadline_s:g}", timeout_s=deadline_s + SAVE_MARGIN_S)
+
     async def _call(
         self, method: str, path: str, body: dict[str, Any] | None = None, timeout_s: float = 10.0
     ) -> dict[str, Any]:

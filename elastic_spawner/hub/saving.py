@@ -46,9 +46,14 @@ class ElasticSaving(ElasticState):
                 if not waiting or time.monotonic() - began > deadline_s:
                     raise
             await asyncio.sleep(0.5)
+        self._note_checkpoint(report, reason, time.monotonic() - began)
+        return report
+
+    def _note_checkpoint(self, report: dict[str, Any], reason: str, seconds: float) -> None:
+        """Keep what the agent said that it has committed, in this many seconds."""
         kernels = report.get("kernels", [])
         total = sum(kernel.get("bytes") or 0 for kernel in kernels)
-        metrics.CHECKPOINT_SECONDS.labels(reason).observe(time.monotonic() - began)
+        metrics.CHECKPOINT_SECONDS.labels(reason).observe(seconds)
         metrics.CHECKPOINT_BYTES.observe(total)
         self._last_checkpoint = {
             "generation": report.get("generation"),
@@ -60,7 +65,6 @@ class ElasticSaving(ElasticState):
             "kernels": [{k: kernel.get(k) for k in ("id", "path", "status", "lost")} for kernel in kernels],
         }
         self.commit_state()
-        return report
 
     async def _save_before_stop(self) -> None:
         retry_until = time.monotonic() + (self.retry_save_for if self.on_failed_save == "retry" else 0.0)

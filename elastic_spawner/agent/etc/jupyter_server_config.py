@@ -16,3 +16,8 @@ if "ELASTIC_SPAWNER_STORE_URL" in os.environ:
         if folder not in ("", *sys.path)
     )
     c.ServerApp.jpserver_extensions.update({"elastic_spawner.agent": True})
+    if os.environ.get("ELASTIC_SPAWNER_SECRET"):
+        from elastic_spawner.checkpoint.signing import derive
+
+        # The same after each start: else open tabs would be logged out wherever the home directory is a new one.
+        c.ServerApp.cookie_secret = derive(bytes.fromhex(os.environ["ELASTIC_SPAWNER_SECRET"]), "cookies")

@@ -1,0 +1,119 @@
+"""What a pod gets from us: the folder of packages, the way to save before it goes, and marks to know it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes_asyncio.client import models
+
+MOUNT = "/opt/elastic-spawner"
+"""Where the image's files are in the user's container; its packages are in `lib` below."""
+VOLUME = "elastic-spawner"
+LAUNCH = "elastic-spawner/launch"
+"""The annotation that tells which start of the server a pod is."""
+NOTEBOOK = "notebook"
+"""What KubeSpawner calls the user's container."""
+MARGIN_S = 5.0
+"""Seconds of the grace period that are left for ending the server after its kernels were saved."""
+
+_RESTRICTED: dict[str, Any] = {
+    "allow_privilege_escalation": False,
+    "read_only_root_filesystem": True,
+    "run_as_non_root": True,
+    "run_as_user": 65534,
+}
+
+
+def lend_packages(pod: Any, image: str, pull_policy: str, as_volume: bool) -> None:
+    """Give the user's container our packages, read-only: as an image volume, or copied by an init container."""
+    notebook = notebook_container(pod)
+    if as_volume:
+        source = models.V1ImageVolumeSource(reference=image, pull_policy=pull_policy)
+        volume = models.V1Volume(name=VOLUME, image=source)
+    else:
+        # In memory: a volume on disk would keep the cluster autoscaler from removing the node.
+        volume = models.V1Volume(name=VOLUME, empty_dir=models.V1EmptyDirVolumeSource(medium="Memory"))
+        copy = models.V1Container(
+            name=VOLUME,
+            image=image,
+            image_pull_policy=pull_policy,
+            command=["cp", "-R", "/lib", f"{MOUNT}/"],
+            # The same as the server's own: so the pod's class of service stays what it was, and nothing is added.
+            resources=notebook.resources,
+            security_context=models.V1SecurityContext(
+                capabilities=models.V1Capabilities(drop=["ALL"]),
+                seccomp_profile=models.V1SeccompProfile(type="RuntimeDefault"),
+                **_RESTRICTED,
+            ),
+            volume_mounts=[models.V1VolumeMount(name=VOLUME, mount_path=MOUNT)],
+        )
+        pod.spec.init_containers = [*(pod.spec.init_containers or []), copy]
+    pod.spec.volumes = [*(pod.spec.volumes or []), volume]
+    mount = models.V1VolumeMount(name=VOLUME, mount_path=MOUNT, read_only=True)
+    notebook.volume_mounts = [*(notebook.volume_mounts or []), mount]
+
+
+def save_before_end(pod: Any, path: str, port: Any, token: str, grace_s: int, https: bool) -> bool:
+    """Have the kubelet ask the agent to save before it ends the container; return whether it will.
+
+    It does not where the admin has a preStop hook of their own, which stays as it is. A grace period that the admin has
+    set on the pod stays, too, and the deadline follows from it.
+    """
+    if pod.spec.termination_grace_period_seconds is None:
+        pod.spec.termination_grace_period_seconds = grace_s
+    notebook = notebook_container(pod)
+    lifecycle = notebook.lifecycle
+    if isinstance(lifecycle, Mapping):
+        if lifecycle.get("preStop") or lifecycle.get("pre_stop"):
+            return False
+    elif lifecycle is not None and lifecycle.pre_stop is not None:
+        return False
+    deadline = max(1.0, pod.spec.termination_grace_period_seconds - MARGIN_S)
+    hook = models.V1LifecycleHandler(
+        http_get=models.V1HTTPGetAction(
+            path=f"{path}?deadline_s={deadline:g}&last=1",
+            port=port,
+            scheme="HTTPS" if https else "HTTP",
+            http_headers=[models.V1HTTPHeader(name="Authorization", value=f"Bearer {token}")],
+        )
+    )
+    if isinstance(lifecycle, Mapping):
+        notebook.lifecycle = {**lifecycle, "preStop": hook}
+    elif lifecycle is None:
+        notebook.lifecycle = models.V1Lifecycle(pre_stop=hook)
+    else:
+        lifecycle.pre_stop = hook
+    return True
+
+
+def notebook_container(pod: Any) -> Any:
+    """The user's container of a pod's manifest."""
+    return next(container for container in pod.spec.containers if container.name == NOTEBOOK)
+
+
+def launch_of(pod: Mapping[str, Any] | None) -> str | None:
+    """Which start of a server this pod is (as the API gives it); None when there is none, or when it has ended."""
+    if pod is None or pod["status"].get("phase") in ("Succeeded", "Failed"):
+        return None
+    for status in pod["status"].get("containerStatuses") or ():
+        if status["name"] == NOTEBOOK and "terminated" in (status.get("state") or {}):
+            return None
+    # One that was started before this class was configured has no mark, and runs all the same.
+    return (pod["metadata"].get("annotations") or {}).get(LAUNCH, "unmarked")
+
+
+def disruption(pod: Mapping[str, Any] | None) -> str:
+    """Why Kubernetes takes this pod away, in words; empty while it does not, or when somebody just deletes it."""
+    if pod is None:
+        return ""
+    status = pod["status"]
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            return f"{condition.get('reason') or 'disruption'}: {condition.get('message') or 'no more is said'}"
+    if status.get("phase") == "Failed" and status.get("reason") in _EVICTED:
+        return f"{status['reason']}: {status.get('message') or 'no more is said'}"
+    return ""
+
+
+_EVICTED = ("Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated")

@@ -1,0 +1,198 @@
+"""The manifest of a user's pod: KubeSpawner's, with what is ours added and nothing of the admin's lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes_asyncio.client import ApiClient
+from kubespawner import KubeSpawner
+from traitlets.config import Config
+
+from elastic_spawner.hub.kube import ElasticKubeSpawner
+from elastic_spawner.hub.kube_pod import disruption, launch_of
+from elastic_spawner.hub.kube_resize import quantity
+from elastic_spawner.migration import Size
+
+NOWHERE = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
+    "users": [{"name": "none", "user": {}}],
+    "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+    "current-context": "none",
+}
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KubeSpawner reads where its cluster is when it is made; none is asked anything here."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(NOWHERE))
+    monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+
+
+def spawner(kind: type[KubeSpawner] = ElasticKubeSpawner, **traits: Any) -> Any:
+    config = Config()
+    config.KubeSpawner.image = "any/image:1"
+    config.ElasticKubeSpawner.agent_delivery = traits.pop("agent_delivery", "image-volume")
+    for name, value in traits.items():
+        config.KubeSpawner[name] = value
+    config.ElasticSpawnerMixin.secret = "a secret of the tests"
+    config.ElasticSpawnerMixin.store_url = "file:///checkpoints"
+    return kind(config=config, _mock=True)
+
+
+def manifest(kind: type[KubeSpawner] = ElasticKubeSpawner, **traits: Any) -> dict[str, Any]:
+    """The manifest as it is sent. A spawner can be made in a running loop only."""
+
+    async def make() -> dict[str, Any]:
+        pod = await spawner(kind, **traits).get_pod_manifest()
+        async with ApiClient() as client:
+            plain: dict[str, Any] = client.sanitize_for_serialization(pod)
+        return plain
+
+    return asyncio.run(make())
+
+
+def container(pod: dict[str, Any]) -> dict[str, Any]:
+    (notebook,) = pod["spec"]["containers"]
+    return dict(notebook)
+
+
+def test_all_that_kubespawner_says_is_still_there() -> None:
+    """The manifest is a superset of KubeSpawner's own."""
+    traits = {
+        "volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": "ada"}}],
+        "volume_mounts": [{"name": "home", "mountPath": "/home/jovyan"}],
+        "init_containers": [{"name": "first", "image": "any/init:1"}],
+        "extra_pod_config": {"priorityClassName": "users"},
+        "extra_annotations": {"a": "b"},
+        "environment": {"JUPYTER_CONFIG_PATH": "/admin", "A": "b"},
+        "lifecycle_hooks": {"postStart": {"exec": {"command": ["true"]}}},
+        "cmd": ["start.sh", "jupyterhub-singleuser"],
+        "mem_limit": "1G",
+        "mem_guarantee": "512M",
+    }
+    before, after = manifest(KubeSpawner, **traits), manifest(**traits)
+    assert _missing(before, after) == ["spec.containers[0].env"]
+    environment = {entry["name"]: entry["value"] for entry in container(after)["env"]}
+    for entry in container(before)["env"]:
+        if entry["name"] != "JUPYTER_CONFIG_PATH":
+            assert environment[entry["name"]] == entry["value"]
+    assert environment["JUPYTER_CONFIG_PATH"].split(":")[1:] == ["/admin"]
+
+
+def _missing(before: Any, after: Any, where: str = "") -> list[str]:
+    """The places at which something of `before` is not in `after`; lists may have more at their ends."""
+    if isinstance(before, dict):
+        found = [_missing(value, after.get(name), f"{where}.{name}".lstrip(".")) for name, value in before.items()]
+        return [place for places in found for place in places]
+    if isinstance(before, list) and where.rpartition(".")[2] != "env":
+        found = [_missing(one, other, f"{where}[{n}]") for n, (one, other) in enumerate(zip(before, after or []))]
+        short = [where] if len(after or []) < len(before) else []
+        return short + [place for places in found for place in places]
+    return [] if before == after else [where]
+
+
+def test_the_packages_come_in_an_image_volume() -> None:
+    pod = manifest()
+    (volume,) = [volume for volume in pod["spec"]["volumes"] if "image" in volume]
+    (mount,) = [mount for mount in container(pod)["volumeMounts"] if mount["name"] == volume["name"]]
+    assert mount["readOnly"] is True
+    assert not pod["spec"].get("initContainers")
+
+
+def test_else_an_init_container_copies_them_and_is_restricted() -> None:
+    pod = manifest(agent_delivery="init-container", mem_limit="1G", mem_guarantee="1G")
+    (copy,) = pod["spec"]["initContainers"]
+    security = copy["securityContext"]
+    assert security["runAsNonRoot"] and security["readOnlyRootFilesystem"]
+    assert security["allowPrivilegeEscalation"] is False
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert copy["resources"] == container(pod)["resources"]  # or a Guaranteed pod would no longer be one
+
+
+def test_the_kubelet_asks_for_a_save_within_the_grace_period() -> None:
+    pod = manifest()
+    hook = container(pod)["lifecycle"]["preStop"]["httpGet"]
+    assert pod["spec"]["terminationGracePeriodSeconds"] == 120
+    assert hook["path"].endswith("api/elastic/evict?deadline_s=115&last=1")
+    assert hook["httpHeaders"][0]["value"].startswith("Bearer ")
+
+
+def test_the_admin_s_grace_period_wins_and_the_deadline_follows() -> None:
+    pod = manifest(extra_pod_config={"terminationGracePeriodSeconds": 30})
+    assert pod["spec"]["terminationGracePeriodSeconds"] == 30
+    assert container(pod)["lifecycle"]["preStop"]["httpGet"]["path"].endswith("deadline_s=25&last=1")
+
+
+def test_the_admin_s_own_hooks_stay() -> None:
+    hooks = {"postStart": {"exec": {"command": ["a"]}}, "preStop": {"exec": {"command": ["b"]}}}
+    lifecycle = container(manifest(lifecycle_hooks=hooks))["lifecycle"]
+    assert lifecycle == hooks
+    only_first = {"postStart": {"exec": {"command": ["a"]}}}
+    lifecycle = container(manifest(lifecycle_hooks=only_first))["lifecycle"]
+    assert lifecycle["postStart"] == only_first["postStart"]
+    assert "httpGet" in lifecycle["preStop"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "guarantee", "new", "expected"),
+    [
+        (2**30, 2**30, 2**31, 2**31),  # guaranteed it was, guaranteed it stays
+        (2**30, 2**29, 2**31, 2**30),
+        (None, 2**30, 2**29, 2**29),  # never more than the limit
+        (None, None, 2**29, None),
+    ],
+)
+def test_what_is_guaranteed_follows_the_size(
+    limit: int | None, guarantee: int | None, new: int, expected: int | None
+) -> None:
+    async def resized() -> tuple[int | None, int | None]:
+        made = spawner(mem_limit=limit, mem_guarantee=guarantee)
+        made.apply_size(Size(2**40, None))
+        made.apply_size(Size(new, None))
+        return made.mem_limit, made.mem_guarantee
+
+    assert asyncio.run(resized()) == (new, expected)
+
+
+def test_a_pod_is_running_until_its_notebook_has_ended() -> None:
+    def pod(phase: str, state: str, **annotations: str) -> dict[str, Any]:
+        statuses = [{"name": "side", "state": {"terminated": {}}}, {"name": "notebook", "state": {state: {}}}]
+        return {
+            "metadata": {"annotations": annotations},
+            "status": {"phase": phase, "containerStatuses": statuses},
+        }
+
+    mark = {"elastic-spawner/launch": "abc"}
+    assert launch_of(None) is None
+    assert launch_of(pod("Running", "running", **mark)) == "abc"
+    assert launch_of(pod("Pending", "waiting", **mark)) == "abc"
+    assert launch_of(pod("Running", "terminated", **mark)) is None
+    assert launch_of(pod("Failed", "running", **mark)) is None
+    assert launch_of(pod("Running", "running")) == "unmarked"
+
+
+def test_only_what_kubernetes_takes_away_is_a_disruption() -> None:
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction"}
+    deleted = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": {"phase": "Running"}}
+    assert disruption(None) == ""
+    assert disruption(deleted) == ""
+    assert disruption({"status": {"phase": "Running", "conditions": [{**condition, "status": "False"}]}}) == ""
+    assert "EvictionByEvictionAPI" in disruption({"status": {"phase": "Running", "conditions": [condition]}})
+    assert "memory" in disruption({"status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}})
+    assert disruption({"status": {"phase": "Failed", "reason": "Error"}}) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("500m", 0.5), ("2", 2), ("1Gi", 2**30), ("1G", 1e9), (2048, 2048), ("1536Mi", 1.5 * 2**30)]
+)
+def test_quantities(text: Any, value: float) -> None:
+    assert quantity(text) == value
+    assert quantity(None) is None
