@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-hub test-hub5 test-browser conformance benchmarks lint format docs build clean distclean
+.PHONY: help demo test test-unit test-hub test-hub5 test-browser test-cluster cluster-up cluster-down cluster-shell \
+	conformance benchmarks lint format docs build clean distclean
 
 # The first interpreter that is new enough; `make PYTHON=...` overrides it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -28,7 +29,7 @@ test:  ## All tests: linters, JupyterHub 5.5 and 6, browser, conformance
 
 test-unit:  ## The tests that start no hub and no browser
 	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m pytest \
-		-m "not hub and not browser and not conformance" $(ARGS)
+		-m "not hub and not browser and not conformance and not cluster" $(ARGS)
 
 test-hub:  ## The tests with a real JupyterHub 6
 	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m pytest -m "hub and not browser" $(ARGS)
@@ -38,6 +39,18 @@ test-hub5:  ## The same with JupyterHub 5.5
 
 test-browser:  ## JupyterLab in a real Chromium through a move
 	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m pytest tests/browser $(ARGS)
+
+test-cluster:  ## Sessions on a real Kubernetes, which is built (once) and started; KUBECONFIG= takes another one
+	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m pytest tests/cluster -m cluster $(ARGS)
+
+cluster-up:  ## Start that Kubernetes, or bring its images up to date; prints its kubeconfig
+	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m tests.cluster.machine up
+
+cluster-down:  ## End it
+	@env=$(call environment,main); "$$env/bin/python" -m tests.cluster.machine down
+
+cluster-shell:  ## A shell with kubectl, helm and ctr for it
+	@env=$(call environment,main); "$$env/bin/python" -m tests.cluster.machine shell
 
 conformance:  ## The catalogue's and the notebooks' verdicts as a table
 	@test -n "$(CONFORMANCE)" || { echo "no catalogue: ../shared/conformance is not there; give CONFORMANCE=folder" >&2; exit 1; }

@@ -1,0 +1,278 @@
+"""A hub in a pod of the test cluster, with everything that it needs, in a namespace of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import requests
+
+from elastic_spawner.hub.keys import HubKeys
+from elastic_spawner.testing import HubProcess
+from elastic_spawner.testing.browser import Browser
+
+from .machine import contents, control
+
+CONTROL_PORT = 9000
+Kubectl = Callable[..., str]
+
+_CONFIG = """\
+from elastic_spawner.hub import configure
+
+c = get_config()
+c.JupyterHub.bind_url = "http://0.0.0.0:8000"
+c.JupyterHub.hub_bind_url = "http://0.0.0.0:8081"
+c.JupyterHub.hub_connect_url = "http://hub:8081"
+c.JupyterHub.db_url = "sqlite:////srv/jupyterhub/jupyterhub.sqlite"
+c.JupyterHub.cookie_secret_file = "/srv/jupyterhub/cookie_secret"
+c.ConfigurableHTTPProxy.pid_file = "/srv/jupyterhub/proxy.pid"
+c.JupyterHub.cleanup_servers = False
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.admin_users = {{"admin"}}
+c.Authenticator.allow_all = True
+c.JupyterHub.allow_named_servers = True
+c.JupyterHub.services = [{{"name": "tester", "api_token": "{token}"}}]
+c.JupyterHub.load_roles = [{{"name": "tester", "scopes": ["admin:users", "admin:servers", "admin:server_state",
+    "access:servers", "tokens", "read:metrics", "shutdown", "list:services"], "services": ["tester"]}}]
+configure(c, spawner="elastic-kube", data_dir="/srv/jupyterhub/data", secret="{secret}", service=False,
+    control_port={control_port}, store_url="{store}")
+c.ElasticKubeSpawner.agent_image = "{agent}"
+c.ElasticKubeSpawner.agent_image_pull_policy = "Never"
+c.KubeSpawner.image = "{image}"
+c.KubeSpawner.image_pull_policy = "Never"
+c.KubeSpawner.cmd = ["jupyterhub-singleuser"]
+c.KubeSpawner.uid = 1000
+c.KubeSpawner.gid = 1000
+c.KubeSpawner.fs_gid = 1000
+c.KubeSpawner.container_security_context = {{
+    "allowPrivilegeEscalation": False, "runAsNonRoot": True, "readOnlyRootFilesystem": True,
+    "capabilities": {{"drop": ["ALL"]}}, "seccompProfile": {{"type": "RuntimeDefault"}}}}
+c.KubeSpawner.volumes = [{{"name": "home", "emptyDir": {{}}}}, {{"name": "tmp", "emptyDir": {{}}}}]
+c.KubeSpawner.volume_mounts = [{{"name": "home", "mountPath": "/home/jovyan"}}, {{"name": "tmp", "mountPath": "/tmp"}}]
+c.KubeSpawner.mem_limit = "512M"
+c.KubeSpawner.mem_guarantee = "256M"
+c.KubeSpawner.cpu_limit = 1
+c.KubeSpawner.cpu_guarantee = 0.1
+c.KubeSpawner.start_timeout = 180
+c.KubeSpawner.http_timeout = 120
+c.ElasticSpawnerMixin.min_mem = "64M"
+c.ElasticSpawnerMixin.max_mem = "64G"
+"""
+
+_RULES = [
+    {
+        "apiGroups": [""],
+        "resources": ["pods", "persistentvolumeclaims", "secrets", "services"],
+        "verbs": ["get", "watch", "list", "create", "delete"],
+    },
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "watch", "list"]},
+    # What is needed beyond KubeSpawner's own.
+    {"apiGroups": [""], "resources": ["pods/resize"], "verbs": ["patch"]},
+]
+
+
+class ClusterHub(HubProcess):
+    """A hub in the cluster, spoken to as one on this machine is: through ports that kubectl forwards."""
+
+    def __init__(self, kubectl: Kubectl, command: list[str], namespace: str, config: str = "") -> None:
+        """``command`` is kubectl with its kubeconfig, for what runs in the background."""
+        self._kubectl, self._command, self.namespace = kubectl, command, namespace
+        self.token, self.secret = secrets.token_hex(16), secrets.token_hex(32)
+        self._config = config
+        self._forward: subprocess.Popen[str] | None = None
+        self._public = self._control = 0
+
+    # -- the hub's pod -------------------------------------------------------------------------------------------------
+
+    def start(self, timeout_s: float = 180.0, env: Any = None) -> None:
+        """Deploy the hub and wait until it answers. Raises RuntimeError with the end of its log."""
+        self._kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": self._items()}))
+        try:
+            self.kubectl("wait", "--for=condition=Ready", "pod/hub", f"--timeout={timeout_s:.0f}s")
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{self.kubectl('describe', 'pod', 'hub')[-3000:]}\n{self.log}") from None
+        self._connect()
+        self.wait_for(self.answers, timeout_s, "the hub does not answer")
+
+    def _items(self) -> list[dict[str, Any]]:
+        config = _CONFIG.format(
+            token=self.token,
+            secret=self.secret,
+            control_port=CONTROL_PORT,
+            store=f"s3://{control.BUCKET}/{self.namespace}?endpoint={s3_endpoint()}&region=us-east-1&path_style=1",
+            agent=contents.AGENT_REFERENCE,
+            image=contents.USER.reference,
+        )
+        name = {"name": "hub", "namespace": self.namespace}
+        restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+        return [
+            _object("v1", "Namespace", {"name": self.namespace, "labels": restricted}),
+            _object("v1", "ServiceAccount", name),
+            _object("rbac.authorization.k8s.io/v1", "Role", name, rules=_RULES),
+            _object(
+                "rbac.authorization.k8s.io/v1",
+                "RoleBinding",
+                name,
+                roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "hub"},
+                subjects=[{"kind": "ServiceAccount", "name": "hub", "namespace": self.namespace}],
+            ),
+            _object("v1", "ConfigMap", name, data={"jupyterhub_config.py": config + self._config}),
+            _object(
+                "v1",
+                "Service",
+                name,
+                spec={
+                    "selector": {"app": "hub"},
+                    "ports": [{"name": "hub", "port": 8081}, {"name": "proxy", "port": 8000}],
+                },
+            ),
+            _object("v1", "Pod", {**name, "labels": {"app": "hub"}}, spec=self._pod()),
+        ]
+
+    def _pod(self) -> dict[str, Any]:
+        access, secret = s3_keys()
+        return {
+            "serviceAccountName": "hub",
+            "terminationGracePeriodSeconds": 1,
+            "enableServiceLinks": False,
+            "securityContext": {"runAsUser": 1000, "fsGroup": 1000, "runAsNonRoot": True},
+            "containers": [
+                {
+                    "name": "hub",
+                    "image": contents.HUB.reference,
+                    "imagePullPolicy": "Never",
+                    "command": ["jupyterhub", "-f", "/etc/jupyterhub/jupyterhub_config.py"],
+                    "workingDir": "/srv/jupyterhub",
+                    "env": [
+                        {"name": "AWS_ACCESS_KEY_ID", "value": access},
+                        {"name": "AWS_SECRET_ACCESS_KEY", "value": secret},
+                    ],
+                    "readinessProbe": {
+                        "httpGet": {"path": "/hub/health", "port": 8081},
+                        "periodSeconds": 1,
+                        "failureThreshold": 300,
+                    },
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "volumeMounts": [
+                        {"name": "config", "mountPath": "/etc/jupyterhub"},
+                        {"name": "data", "mountPath": "/srv/jupyterhub"},
+                        {"name": "tmp", "mountPath": "/tmp"},
+                    ],
+                }
+            ],
+            "volumes": [
+                {"name": "config", "configMap": {"name": "hub"}},
+                {"name": "data", "emptyDir": {}},
+                {"name": "tmp", "emptyDir": {}},
+            ],
+        }
+
+    def _connect(self) -> None:
+        """Forward the proxy's and the control server's ports to free ones of this machine."""
+        self._forward = subprocess.Popen(
+            [*self._command, "-n", self.namespace, "port-forward", "pod/hub", ":8000", f":{CONTROL_PORT}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self._forward.stdout is not None
+        found: dict[int, int] = {}
+        said = ""
+        while len(found) < 2:
+            line = self._forward.stdout.readline()
+            said += line
+            if not line:
+                raise RuntimeError(f"kubectl port-forward ended: {said}")
+            if match := re.search(r"127\.0\.0\.1:(\d+) -> (\d+)", line):
+                found[int(match[2])] = int(match[1])
+        self._public, self._control = found[8000], found[CONTROL_PORT]
+
+    def close(self) -> None:
+        """Remove the namespace and all that is in it; does not wait for that."""
+        if self._forward is not None:
+            self._forward.kill()
+            self._forward.communicate()
+        self._kubectl("delete", "namespace", self.namespace, "--wait=false", "--ignore-not-found")
+        self.kubectl("delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._public}"
+
+    @property
+    def log(self) -> str:
+        try:
+            return self.kubectl("logs", "hub", "--tail=200")
+        except RuntimeError as error:
+            return str(error)
+
+    def control(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
+        token = HubKeys(bytes.fromhex(self.secret)).control_token()
+        options.setdefault("timeout", 90)
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.request(
+            method, f"http://127.0.0.1:{self._control}{path}", headers=headers, json=body, **options
+        )
+
+    # -- users' pods ---------------------------------------------------------------------------------------------------
+
+    def kubectl(self, *arguments: str, text: str | None = None) -> str:
+        """Run kubectl in this hub's namespace."""
+        return self._kubectl("-n", self.namespace, *arguments, text=text)
+
+    def pod(self, user: str) -> dict[str, Any]:
+        """The pod of a user's server as the API gives it; empty when there is none."""
+        name = self.server(user).get("state", {}).get("pod_name") or f"jupyter-{user}"
+        try:
+            found: dict[str, Any] = json.loads(self.kubectl("get", "pod", name, "-o", "json"))
+        except RuntimeError:
+            return {}
+        return found
+
+    def evict(self, user: str) -> None:
+        """Evict a user's pod through the Eviction API, as a drain does."""
+        name = self.pod(user)["metadata"]["name"]
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/eviction"
+        self.kubectl("create", "--raw", path, "-f", "-", text=json.dumps(eviction))
+
+    def login(self, user: str) -> Browser:
+        return Browser(self.url, user)
+
+    def wait_for_another_pod(self, user: str, before: dict[str, Any], timeout_s: float = 180) -> dict[str, Any]:
+        """Wait until the server of a user is ready in another pod than this one; return that."""
+
+        def other() -> dict[str, Any] | None:
+            pod = self.pod(user)
+            there = pod and pod["metadata"]["uid"] != before["metadata"]["uid"]
+            move = self.elastic(user).get("migration") or {}
+            return pod if there and move.get("done") else None
+
+        found: dict[str, Any] = self.wait_for(other, timeout_s, f"the server of {user} does not come back")
+        return found
+
+
+def s3_endpoint() -> str:
+    """The S3 server as pods reach it."""
+    return os.environ.get("ELASTIC_TEST_S3_ENDPOINT", control.S3_ENDPOINT)
+
+
+def s3_keys() -> tuple[str, str]:
+    return (
+        os.environ.get("ELASTIC_TEST_S3_ACCESS_KEY", control.S3_ACCESS_KEY),
+        os.environ.get("ELASTIC_TEST_S3_SECRET_KEY", control.S3_SECRET_KEY),
+    )
+
+
+def _object(version: str, kind: str, metadata: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **more}
