@@ -20,7 +20,7 @@ from itertools import chain, repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from . import arrays
+from . import arrays, live_handlers
 from .kinds import (
     ENUM_NOISE,
     MAIN,
@@ -31,7 +31,7 @@ from .kinds import (
     slot_names,
     traceback_entries,
 )
-from .live import cache_entries, context_value, finalizer_parts, is_dynamic, is_outward, kernel_streams, live_state
+from .live import cache_entries
 from .sets import sets
 
 if TYPE_CHECKING:
@@ -107,35 +107,6 @@ def pickle_buffers(walker: Walker, members: list[Any]) -> None:
     """pickle.PickleBuffer, as library types hand out for their memory."""
     for b in members:
         walker.feed(b.raw())
-
-
-def modules(walker: Walker, members: list[Any]) -> None:
-    """A module is kept by name; one that the session made, by what it holds."""
-    for m in members:
-        walker.hash.text_of(m.__name__)
-        walker.found.modules.add(m.__name__.partition(".")[0])
-        if is_dynamic(m):
-            walker.found.ids.add(id(m))
-            content = {k: v for k, v in vars(m).items() if k != "__builtins__"}
-            walker.push(walker.keep([*content, *content.values()]))
-
-
-def context_variables(walker: Walker, members: list[Any]) -> None:
-    """contextvars.ContextVar: its name, its default and its value here."""
-    for v in members:
-        walker.hash.text_of(v.name)
-        walker.push(walker.keep(list(context_value(v))))
-
-
-def streams(walker: Walker, members: list[Any]) -> None:
-    """The kernel's own streams, kept by name; others of their class are opaque."""
-    known = {id(s): name for name, s in kernel_streams.items()}
-    for s in members:
-        if id(s) in known:
-            walker.hash.text_of(known[id(s)])
-            walker.transient.add(id(s))
-        else:
-            walker.opaque(s)
 
 
 def functions(walker: Walker, members: list[Any]) -> None:
@@ -263,26 +234,6 @@ def classes(walker: Walker, members: list[Any]) -> None:
         walker.push(walker.keep(parts))
 
 
-def weak_references(walker: Walker, members: list[Any]) -> None:
-    """weakref.ref: linked with what it points to."""
-    walker.push(walker.hold([r() for r in members]))
-
-
-def finalizers(walker: Walker, members: list[Any]) -> None:
-    """weakref.finalize: the object that it waits for, and what it will call."""
-    parts = [finalizer_parts(f) for f in members]
-    walker.found.finalizes = walker.found.finalizes or any(parts)
-    walker.push(walker.keep([list(p) if p else None for p in parts]))
-
-
-def weak_containers(walker: Walker, members: list[Any]) -> None:
-    """WeakValueDictionary, WeakKeyDictionary, WeakSet: their live content."""
-    for w in members:
-        pairs = list(w.items()) if hasattr(w, "items") else [walker.keep(set(w))]
-        walker.hold([part for pair in pairs for part in pair])
-        walker.push(pairs)
-
-
 def generators(walker: Walker, members: list[Any]) -> None:
     """A generator or coroutine: where it stands, its local variables, and what it is iterating over."""
     for g in members:
@@ -300,35 +251,6 @@ def generators(walker: Walker, members: list[Any]) -> None:
             walker.push(walker.keep([*names, *map(local.__getitem__, names)]))
         # of `for` and `yield from` only the frame's stack knows
         walker.push([r for r in gc.get_referents(frame) if isinstance(r, Iterator)])
-
-
-def live_objects(walker: Walker, members: list[Any]) -> None:
-    """Locks, files, connections: what they are connected to and how far they have come."""
-    for o in members:
-        if is_outward(o):
-            walker.found.outward.add(type(o).__qualname__)
-        state, progress = live_state(o)
-        walker.hash.text_of(repr(state))
-        if progress is not None:
-            walker.found.progress += f"{progress};"
-
-
-def byte_streams(walker: Walker, members: list[Any]) -> None:
-    """BytesIO, StringIO."""
-    for s in members:
-        state = "closed" if s.closed else (s.getvalue(), s.tell())
-        walker.push(walker.keep([state]))
-
-
-def loggers(walker: Walker, members: list[Any]) -> None:
-    """logging.Logger: the logging module keeps them by name."""
-    for o in members:
-        walker.hash.text_of(o.name)
-
-
-def shells(walker: Walker, members: list[Any]) -> None:
-    """IPython's shell: there is one, and it is never taken apart."""
-    walker.transient.update(map(id, members))
 
 
 def _builtin_content(walker: Walker, cls: type, members: list[Any]) -> None:
@@ -426,7 +348,7 @@ def user_instances(walker: Walker, members: list[Any]) -> None:
     if not has_default_reduce(cls) or hasattr(cls, "__setstate__"):
         walker.found.custom.add(cls.__qualname__)
     if isinstance(members[0], _LIVE):
-        live_objects(walker, members)
+        live_handlers.live_objects(walker, members)
     plain_instances(walker, members)
 
 
@@ -503,30 +425,6 @@ def _is(*bases: type) -> Callable[[type], bool]:
     return lambda cls: issubclass(cls, bases)
 
 
-def _is_logger(cls: type) -> bool:
-    logging = sys.modules.get("logging")
-    return logging is not None and issubclass(cls, logging.Logger)
-
-
-def _is_shell(cls: type) -> bool:
-    ipython = sys.modules.get("IPython.core.interactiveshell")
-    return ipython is not None and issubclass(cls, ipython.InteractiveShell)
-
-
-def _is_stream(cls: type) -> bool:
-    return cls.__module__ == "ipykernel.iostream"
-
-
-def _is_sqlite(cls: type) -> bool:
-    sqlite3 = sys.modules.get("sqlite3")
-    return sqlite3 is not None and issubclass(cls, sqlite3.Connection)
-
-
-def _is_mmap(cls: type) -> bool:
-    mmap = sys.modules.get("mmap")
-    return mmap is not None and issubclass(cls, mmap.mmap)
-
-
 def _is_pickle_buffer(cls: type) -> bool:
     return cls.__name__ == "PickleBuffer"
 
@@ -543,7 +441,7 @@ EXACT: dict[type, Handler] = {
     bytearray: buffers,
     array: buffers,
     memoryview: buffers,
-    types.ModuleType: modules,
+    types.ModuleType: live_handlers.modules,
     types.FunctionType: functions,
     types.CodeType: codes,
     types.BuiltinFunctionType: builtin_functions,
@@ -555,25 +453,29 @@ EXACT: dict[type, Handler] = {
     staticmethod: wrappers,
     classmethod: wrappers,
     property: properties,
-    weakref.ref: weak_references,
-    weakref.finalize: finalizers,
-    weakref.WeakValueDictionary: weak_containers,
-    weakref.WeakKeyDictionary: weak_containers,
-    weakref.WeakSet: weak_containers,
+    weakref.ref: live_handlers.weak_references,
+    weakref.finalize: live_handlers.finalizers,
+    weakref.WeakValueDictionary: live_handlers.weak_containers,
+    weakref.WeakKeyDictionary: live_handlers.weak_containers,
+    weakref.WeakSet: live_handlers.weak_containers,
     types.MappingProxyType: proxies,
     types.GeneratorType: generators,
     types.CoroutineType: generators,
     types.AsyncGeneratorType: generators,
-    io.BytesIO: byte_streams,
-    io.StringIO: byte_streams,
-    re.Match: live_objects,
-    contextvars.ContextVar: context_variables,
-    **{type(lock): live_objects for lock in (__import__("threading").Lock(), __import__("threading").RLock())},
+    io.BytesIO: live_handlers.byte_streams,
+    io.StringIO: live_handlers.byte_streams,
+    re.Match: live_handlers.live_objects,
+    contextvars.ContextVar: live_handlers.context_variables,
+    **{
+        type(lock): live_handlers.live_objects
+        for lock in (__import__("threading").Lock(), __import__("threading").RLock())
+    },
 }
 
 COSTLY: frozenset[Handler] = frozenset(
     {
-        sets, buffers, codes, functions, caches, classes, weak_containers, generators, live_objects, byte_streams,
+        sets, buffers, codes, functions, caches, classes, generators,
+        live_handlers.weak_containers, live_handlers.live_objects, live_handlers.byte_streams,
         reduced_instances, arrays.numpy_arrays, arrays.torch_tensors,
     }
 )  # fmt: skip
@@ -581,16 +483,16 @@ COSTLY: frozenset[Handler] = frozenset(
 
 BY_TEST: list[tuple[Callable[[type], bool], Handler]] = [
     (_is(type), classes),
-    (_is(*_LIVE), live_objects),
+    (_is(*_LIVE), live_handlers.live_objects),
     (arrays.is_numpy_array, arrays.numpy_arrays),
     (arrays.is_numpy_scalar, arrays.numpy_scalars),
     (arrays.is_numpy_iterator, arrays.numpy_iterators),
     (arrays.is_torch_tensor, arrays.torch_tensors),
-    (_is(types.ModuleType), modules),
-    (_is_logger, loggers),
-    (_is_shell, shells),
-    (_is_stream, streams),
-    (_is_sqlite, live_objects),
-    (_is_mmap, buffers),
+    (_is(types.ModuleType), live_handlers.modules),
+    (live_handlers.is_logger, live_handlers.loggers),
+    (live_handlers.is_shell, live_handlers.shells),
+    (live_handlers.is_stream, live_handlers.streams),
+    (live_handlers.is_sqlite, live_handlers.live_objects),
+    (live_handlers.is_mmap, buffers),
     (_is_pickle_buffer, pickle_buffers),
 ]

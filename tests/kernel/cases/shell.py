@@ -137,7 +137,7 @@ case(
     ["%mkdir -p a/b\n%cd -q a\n%pushd b\n%bookmark here", "%popd", "%cd -q ..\nseen = len(_dh)"],
     [
         "__import__('os').path.basename(__import__('os').getcwd()) == 'cwd' and seen == len(_dh)",
-        "get_ipython().dir_stack == [] and In[3].startswith('%cd')",
+        "get_ipython().dir_stack == [] and _i3.startswith('%cd')",
         "_ih is In and _oh is Out and _i1.startswith('%mkdir')",
     ],
 )
