@@ -84,7 +84,7 @@ def is_immutable(cls: type) -> bool:
     """Whether instances are values, or kept by name: no change can show that two variables hold the same one."""
     module = cls.__module__.partition(".")[0]
     if module in _VALUE_MODULES:
-        return True
+        return not hasattr(cls, "emit")  # a logging.Handler is no value
     if issubclass(cls, enum.Enum):
         return not is_user_class(cls)
     return module in ("numpy", "pandas") and cls.__name__.lower().endswith("dtype")

@@ -370,6 +370,9 @@ class Walker:
         if issubclass(cls, (type, types.FunctionType)):
             # what a module can be asked for is nobody's own: naming it links nothing
             self.found.ids.update(id(o) for o in fresh if not importable(o) and o.__module__ != "builtins")
+        elif cls is tuple:
+            # it cannot change, but what it holds can, and may be held by nothing else
+            self.found.ids.update(ids[i] for i in shared if not ATOMIC.issuperset(map(type, members[i])))
         elif cls not in _IMMUTABLE and not is_immutable(cls):
             self.found.ids.update(ids[i] for i in shared)
             self.found.identity = hash((self.found.identity, *own))
