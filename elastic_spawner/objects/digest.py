@@ -86,6 +86,9 @@ def digest_of(data: bytes) -> str:
 
 def blocks_of_strings(values: Sequence[str | bytes]) -> Iterator[bytes]:
     """What strings add to a digest, piece by piece, so that no copy of the whole is made."""
+    if sum(map(len, values)) < _LONG:
+        yield marshal.dumps(list(values), 2)
+        return
     short: list[str | bytes] = []
     size = 0
     for value in values:

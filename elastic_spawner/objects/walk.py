@@ -19,7 +19,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from time import perf_counter
 from typing import Any
 
@@ -431,8 +431,7 @@ class Walker:
 def _drained(objects: list[Any]) -> Iterator[Any]:
     """The objects, each of which the list lets go of."""
     objects.reverse()
-    while objects:
-        yield objects.pop()
+    return map(list.pop, repeat(objects, len(objects)))
 
 
 def walk(obj: Any, **options: Any) -> Walk:
