@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -75,7 +76,10 @@ def run(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     ends = started + 60 * options.minutes
     _rounds(options, work, started, chosen, figures, range(1), ends)
     if wanted("overhead"):
-        figures["overhead"] = _overhead(options, work, started)
+        try:
+            figures["overhead"] = _overhead(options, work, started)
+        except (Failed, KernelDied, subprocess.CalledProcessError) as e:
+            figures.setdefault("failed", {})["overhead"] = str(e)[:300]
     if wanted("planning"):
         _say(started, "planning")
         cells, variables = (200, 50) if options.quick else (2000, 500)
