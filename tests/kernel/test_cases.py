@@ -34,6 +34,7 @@ REPORTED = {
     "sockets_and_servers": "connections",
     "sqlite_in_a_transaction": "a transaction that is open in a file",
     "sqlite_uncommitted_in_memory_can_be_rolled_back": "the data are there, the way back is not",
+    "torch_data_and_loaders": "an iterator over a loader, half-way",
     "temporary_files": "files that are gone with the machine, or have no name",
 }
 """What cannot be carried over, and why; the report says so. When one of them comes back, take it out."""
