@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -58,6 +59,7 @@ class Outcomes:
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
         runner.Nursery.close()
+        gc.collect()  # clients are cycles; collected while source is parsed, they confuse CPython 3.11's parser
 
 
 def why_not(case: Case) -> str:
