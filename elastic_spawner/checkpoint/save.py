@@ -251,9 +251,12 @@ class Saver:
     def _commit(self) -> int:
         prepared, record = self.prepared, self.prepared.cache.record
         extras = dict(prepared.view.extras)
-        lists = {n: record.put_list(n, extras.pop(n), self.packer) for n in LISTS if n in extras}
-        history = record.put_history(prepared.view.history, self.packer)
         self.packer.flush()
+        # in packs of their own: values that are damaged can be recomputed as long as the record of the cells is sound
+        packer = Packer(self.repository)
+        lists = {n: record.put_list(n, extras.pop(n), packer) for n in LISTS if n in extras}
+        history = record.put_history(prepared.view.history, packer)
+        packer.flush()
         plan = prepared.plan
         written = [w for w in self._written.values() if not plan.stored.isdisjoint(w[0].names)]
         for component, known, stored in written:

@@ -20,7 +20,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from elastic_spawner.checkpoint import ChunkRef, Repository, chunks, manifest, signing
-from elastic_spawner.checkpoint.chunks import references
+from elastic_spawner.checkpoint.packs import refs_of
 from elastic_spawner.errors import ElasticError
 from elastic_spawner.kernel import session as sessions
 from elastic_spawner.stores import DirectoryStore
@@ -68,11 +68,12 @@ class Case:
     def chunk(self, name: str) -> Path:
         """The largest chunk of a variable, or of the history."""
         document = self.document()
-        found: list[ChunkRef] = []
+        extents: list[Any] = []
         for component in document["components"]:
             if name in component["names"]:
-                found += references([component["payload"], component["buffers"]])
-        ref = max(found or references(document["history"]), key=lambda ref: ref.size)
+                extents += [component["payload"], *component["buffers"]]
+        found = [ref for e in extents or document["history"] for ref in refs_of(e, document["packs"])]
+        ref = max(found, key=lambda ref: ref.size)
         return self.root / ref.key
 
     def forge(self, key: bytes | None) -> None:
