@@ -24,6 +24,8 @@ from .kube_watch import watch
 from .mixin import ElasticSpawnerMixin
 from .moves import Mover
 
+SAVED_END_S = 15.0
+"""Seconds that a pod which is taken away may take to end after it was saved."""
 IMAGE_VOLUMES_SINCE = 36
 """The minor version of Kubernetes 1 in which image volumes (KEP-4639) are there for everybody."""
 
@@ -315,6 +317,17 @@ class ElasticKubeSpawner(ElasticSpawnerMixin, _Pods):
                 return int(saved.get("generation") or 0), tuple(k["id"] for k in saved.get("kernels") or ())
             await asyncio.sleep(0.5)
         raise AgentError("unreachable", "the pod is gone")
+
+    async def end_server(self, force: bool) -> None:
+        """A pod that is being taken away has been given its whole grace period by somebody else, and does not always
+        end sooner by itself. What it has is saved by now, so it is not waited for that long."""
+        if not force and kube_pod.disruption(self.pod_as_seen()):
+            try:
+                await asyncio.wait_for(super().end_server(force), SAVED_END_S)
+                return
+            except asyncio.TimeoutError:
+                force = True
+        await super().end_server(force)
 
     async def check_room(self, size: Size) -> None:
         await super().check_room(size)

@@ -77,7 +77,8 @@ class Mover:
         self.task = asyncio.create_task(self._run(actions))
 
     def resume(self) -> None:
-        """Go on with a move that a hub before this one has begun."""
+        """Go on with a move that was begun by somebody else: by a hub before this one, or by what takes the server
+        away."""
         self.task = asyncio.create_task(self._resume())
 
     async def cancel(self, reason: str) -> None:
@@ -114,7 +115,7 @@ class Mover:
         driving.set(self)
         running = await self.spawner.which_runs()
         self.spawner.log.warning(
-            "%s: a move to another size was at step %r when the hub ended (server: %s); going on with it",
+            "%s: going on with a move that others have begun, at step %r (server: %s)",
             self.spawner._log_name,
             self.move.step.value,
             running.value,
