@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..errors import StoreError
+from ..objects.retry import while_it_changes
 from . import pickling, trial
 from .cache import Cache, Key, Known, key_of
 from .reduce_live import Unsavable
@@ -121,6 +122,8 @@ class Serialiser:
             if component.known is not None or self._is_put_off(component.names):
                 try:
                     component.payload = pickling.dump(values, walks, self.namespace, codec, sink)
+                    if self.view.restless:
+                        self._leave_uncompared(component)
                     return None
                 except (StoreError, Late):
                     raise
@@ -177,8 +180,11 @@ class Serialiser:
         self.cache.refuse(name, key_of(self.view, (name,)), reason)
 
     def _is_risky(self, names: tuple[str, ...], payload: pickling.Payload) -> bool:
-        """Whether to try loading it: a large one only when something in it is out of the ordinary."""
-        return not payload.plain and (
+        """Whether to try loading it: a large one only when something in it is out of the ordinary.
+
+        What changes under us is tried to learn what was caught of it.
+        """
+        return (self.view.restless or not payload.plain) and (
             payload.bytes <= PROBED
             or payload.codec != "pickle"
             or any(self.walks[n].opaque or self.walks[n].custom for n in names)
@@ -190,7 +196,9 @@ class Serialiser:
         walks = [self.walks[n] for n in names]
         for position in range(rung, len(pickling.CODECS)):
             try:
-                return pickling.dump(values, walks, self.namespace, pickling.CODECS[position]), position, ""
+                codec = pickling.CODECS[position]
+                dumped = while_it_changes(lambda: pickling.dump(values, walks, self.namespace, codec))  # noqa: B023
+                return dumped, position, ""
             except RecursionError:
                 return None, position, "it is nested too deeply to be serialised"
             except Unsavable as e:
@@ -218,6 +226,8 @@ class Serialiser:
     def _judge(self, component: Component, verdict: trial.Verdict | None) -> str | None:
         """Whether what was loaded on trial is what was saved; returns the problem."""
         if verdict is None:
+            if self.view.restless:
+                self._leave_uncompared(component)
             return None
         if verdict.error is not None:
             return f"it cannot be loaded again ({verdict.error})"[:200]
@@ -230,3 +240,7 @@ class Serialiser:
             # a library's own class that drops caches when it is pickled: what it loads is what it vouches for
             component.loaded_digests[name] = loaded or ""
         return None
+
+    def _leave_uncompared(self, component: Component) -> None:
+        """What was walked need not be what was serialised, so a restore has nothing to compare it with."""
+        component.loaded_digests = dict.fromkeys(component.names, "")

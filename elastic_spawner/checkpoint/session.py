@@ -28,6 +28,9 @@ class SessionView:
     """For each name a number that is another one whenever its content may be, or, in a group of several names, what it
     shares with them. A name that is not in it counts as changed. A group of the same names at the same versions is what
     it was."""
+    restless: bool = False
+    """Threads of the session run beside us: a value may be another one when it is serialised than when it was walked.
+    There are no ``versions`` then."""
     hidden: Mapping[str, str] = field(default_factory=dict)
     """Hidden state by kind, encoded as text."""
     extras: Mapping[str, Any] = field(default_factory=dict)

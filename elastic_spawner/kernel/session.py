@@ -12,6 +12,7 @@ from ..errors import WouldLose
 from ..history import History
 from ..objects.live import kernel_streams
 from ..tracking import hidden
+from ..tracking.hold import threads_held
 from ..tracking.tracker import Tracker
 from .idle import Idle
 from .notices import Notices
@@ -174,8 +175,8 @@ class Session:
             self._cache = Cache()
         return self._cache
 
-    def view(self) -> Any:
-        """The session as it is now, every value walked in full."""
+    def view(self, restless: bool = False) -> Any:
+        """The session as it is now, every value walked in full. ``restless``: threads of its own go on meanwhile."""
         from ..checkpoint.session import SessionView
 
         tracker = self.tracker
@@ -195,7 +196,8 @@ class Session:
             values=values,
             walks=walks,
             groups=groups,
-            versions=tracker.values.versions(groups, tracker.states.keys() - attributes.keys()),
+            versions={} if restless else tracker.values.versions(groups, tracker.states.keys() - attributes.keys()),
+            restless=restless,
             neighbours=tracker.links.neighbours,
             hidden={kind: hidden.encode(data) for kind, data in tracker.hidden.data.items()},
             extras={
@@ -213,8 +215,8 @@ class Session:
         """Plan a save; writes nothing. What is known to be in the store at ``url`` costs nothing to store."""
         from ..checkpoint.save import prepare
 
-        with self.paused():
-            view = self.view()
+        with self.paused(), threads_held() as restless:
+            view = self.view(restless)
             try:
                 return prepare(view, self.costs, deadline_s, self.cache, url)
             finally:

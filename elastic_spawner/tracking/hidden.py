@@ -18,6 +18,8 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .hold import switch_interval
+
 Reader = Callable[[], Any]
 Writer = Callable[[Any], None]
 
@@ -147,7 +149,7 @@ def _interpreter() -> Any:
     os.umask(mask)
     return {
         "recursion": sys.getrecursionlimit(),
-        "switching": sys.getswitchinterval(),
+        "switching": switch_interval(),
         "digits": sys.get_int_max_str_digits() if hasattr(sys, "get_int_max_str_digits") else None,
         "collector": (gc.isenabled(), gc.get_threshold()),
         "mask": mask,

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from ..objects.kinds import ATOMIC
+from ..objects.retry import while_it_changes
 from ..objects.walk import OverBudget, Walk, Walker
 from .links import LARGE, Links
 
@@ -69,12 +70,12 @@ class Values:
             walk = Walker(deadline=deadline).walk([value])
         else:
             try:
-                walk = self.walker(name, deadline).walk([value])
+                walk = while_it_changes(lambda: self.walker(name, deadline).walk([value]))
                 atomic = issubclass(type(value), types.ModuleType)
             except OverBudget:
                 pass
             except Exception:
-                # the value changes under us (a thread), or its class raises when it is looked at
+                # the value goes on changing under us (a thread), or its class raises when it is looked at
                 pass
         return self.found(name, value, walk, atomic)
 

@@ -67,6 +67,29 @@ case(
 )
 
 case(
+    "a_thread_that_writes_without_a_pause",
+    [
+        """
+import sys, threading, time
+log, table, stop = [], {}, threading.Event()
+def work():
+    while not stop.is_set() and len(log) < 2_000_000:
+        log.append(len(log)); table[len(log)] = str(len(log))
+t = threading.Thread(target=work, daemon=True)
+t.start()
+time.sleep(0.05)""",
+        "keep = [1, 2]",
+    ],
+    [
+        "len(log) > 10 and log == list(range(len(log)))",
+        "len(table) > 10 and all(v == str(k) for k, v in table.items())",
+        "keep == [1, 2]",
+        "abs(sys.getswitchinterval() - 0.005) < 1e-9",
+    ],
+    may_lose=("t",),
+)
+
+case(
     "executors_and_futures",
     [
         "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(1)\nfuture = pool.submit(pow, 2, 10)\nvalue = future.result()",
