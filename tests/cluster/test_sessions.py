@@ -111,7 +111,7 @@ def test_evicted_and_back_by_itself(hub: ClusterHub) -> None:
 
 
 def test_drained_and_back_on_the_other_node(hub: ClusterHub) -> None:
-    """`kubectl drain` ends when the pod is gone, which its kernels have been saved before."""
+    """A node is cordoned and its pod evicted, which is what `kubectl drain` does: the server comes back elsewhere."""
     browser, note = open_notebook(hub, "dan")
     before = hub.pod("dan")
     node = before["spec"]["nodeName"]
