@@ -16,6 +16,9 @@ RERUN_SECONDS = 0.05
 less certain of the two ways."""
 _BUFFERS = 4096
 _DOUBT_FACTOR, _DOUBT_SECONDS = 20.0, 10.0
+_TRUST_SECONDS = 0.02
+"""What cannot be told from the code of a cell may still make it differ: where it is re-run anyway, what takes no longer
+than this is stored all the same."""
 
 
 def rerun_seconds(cell: CellExecution, view: SessionView) -> tuple[float, str]:
@@ -41,6 +44,8 @@ def build(
 ) -> Problem:
     """The problem of carrying this session over; ``clean`` are the names that are in the store already."""
     history = view.history
+    ancestry = ancestry or Ancestry(view)
+    doubtful = sum(1 << n for n, cell in history.cells.items() if cell.rerun is Rerun.DOUBTFUL)
     cells = {}
     for number, cell in history.cells.items():
         seconds, reason = rerun_seconds(cell, view)
@@ -57,10 +62,11 @@ def build(
         else:
             nbytes, codec = sizes[name]
             store_seconds = costs.store_seconds(nbytes, codec, name in clean)
-            variables.append(Variable(name, snapshot, store_seconds, costs.load_seconds(nbytes)))
+            distrust = _DOUBT_SECONDS if ancestry.cells(name) & doubtful else _TRUST_SECONDS
+            variables.append(Variable(name, snapshot, store_seconds, costs.load_seconds(nbytes), "", distrust))
     # what no cell made and nothing can store is lost whatever is done: it binds nobody
     lost = frozenset(probe.refused.keys() - history.active.keys())
-    linked, derived = _bonds(view, ancestry or Ancestry(view), lost)
+    linked, derived = _bonds(view, ancestry, lost)
     return Problem(cells, tuple(variables), tuple(linked), tuple(derived), alpha, deadline_s)
 
 

@@ -42,6 +42,9 @@ class Variable:
     load_seconds: float
     reason: str = ""
     """Why it cannot be stored, to be repeated to the user; empty for a variable that can."""
+    distrust_seconds: float = 0.0
+    """What it is worth to have the very value back rather than what another run of its cells makes of it. It tips the
+    scales where a cell is re-run anyway, for another variable, and takes no time."""
 
     @property
     def storable(self) -> bool:
@@ -92,6 +95,10 @@ class Problem:
             snapshots.add(variable.snapshot)
             _check_seconds(variable.store_seconds, f"the time to store {variable.name!r}")
             _check_seconds(variable.load_seconds, f"the time to load {variable.name!r}")
+            if not math.isfinite(variable.distrust_seconds) or variable.distrust_seconds < 0:
+                raise PlanError(
+                    f"the distrust of {variable.name!r} is {variable.distrust_seconds}; give finite seconds"
+                )
 
 
 class Why(enum.Enum):

@@ -25,6 +25,7 @@ class Node:
     store: int = 0
     load: int = 0
     rerun: int = 0
+    """Of its cells, and what its variables' recomputed values are distrusted."""
     names: list[str] = field(default_factory=list)
     needs: set[int] = field(default_factory=set)
     """Indices of the nodes that are recomputed when this one is. They are larger than the node's own."""
@@ -88,6 +89,7 @@ def condense(lineage: Lineage, feasibility: Feasibility) -> Network:
             node.names.append(name)
             node.store += _nanoseconds(variables[name].store_seconds)
             node.load += _nanoseconds(variables[name].load_seconds)
+            node.rerun += _nanoseconds(variables[name].distrust_seconds)
             writer = lineage.producer[name]
             if writer in masks:
                 node.needs.add(node_of(masks[writer]))

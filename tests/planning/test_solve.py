@@ -41,6 +41,26 @@ def test_a_recomputed_variable_builds_on_a_stored_one() -> None:
     assert (plan.stored, plan.rerun) == ({"a"}, (2,))
 
 
+def test_what_is_made_again_anyway_is_stored_where_it_is_distrusted() -> None:
+    """A cell that must be re-run for another variable makes this one for nothing, but maybe another value of it."""
+    cells = [cell(1, 5, writes="ab")]
+    forced = Variable("a", ("a", 1), INF, INF, reason="a generator")
+    assert solve(problem(cells, [forced, Variable("b", ("b", 1), 1, 1)])).recomputed == {"a", "b"}
+    distrusted = Variable("b", ("b", 1), 1, 1, distrust_seconds=3)
+    plan = solve(problem(cells, [forced, distrusted]))
+    assert (plan.stored, plan.rerun) == ({"b"}, (1,))
+    assert (plan.restore_seconds, plan.store_seconds) == (6, 1)
+    linked = solve(problem(cells, [forced, distrusted], linked=[("a", "b")]))
+    assert linked.recomputed == {"a", "b"}, "what shares objects is not torn apart for the sake of certainty"
+
+
+@pytest.mark.parametrize("seconds", [-1.0, INF, math.nan])
+def test_distrust_is_a_number_of_seconds(seconds: float) -> None:
+    """An infinite one would make a plan impossible where a variable cannot be stored."""
+    with pytest.raises(PlanError, match="distrust"):
+        problem([cell(1, 1, writes="a")], [Variable("a", ("a", 1), 1, 1, distrust_seconds=seconds)])
+
+
 def test_linked_variables_move_together() -> None:
     """What shares an object is not split, through a chain of links either."""
     cells = [cell(1, 0.1, writes="abc")]
