@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import fractions
+import functools
 import importlib
 import io
 import pickle
@@ -94,6 +95,11 @@ class Reductions:
         private: set[int] = set().union(*(w.private for w in walks))
         buffers: set[int] = set().union(*(w.buffers for w in walks))
         self.arrays = ArrayReducer(ranges, private, buffers)
+        self.sharing: dict[int, set[int]] = {}
+        """As `Walk.attributes`."""
+        for walk in walks:
+            for cls, ids in walk.attributes.items():
+                self.sharing.setdefault(cls, set()).update(ids)
         self.raw = raw
         self.plain = True
         """Whether only plain data was met so far."""
@@ -104,7 +110,10 @@ class Reductions:
         try:
             chosen = self._by_class[cls]
         except KeyError:
-            chosen = self._by_class[cls] = self._choose(cls)
+            chosen = self._choose(cls)
+            if id(cls) in self.sharing and chosen not in (self._raw, self._exception):
+                chosen = functools.partial(self._sharing, chosen)
+            self._by_class[cls] = chosen
             self.plain = self.plain and _is_plain(cls)
         return NotImplemented if chosen is None else chosen(obj)
 
@@ -117,9 +126,11 @@ class Reductions:
             return self._exception
         if is_user_class(cls):
             if self.raw and not has_default_reduce(cls) or self.raw and hasattr(cls, "__setstate__"):
-                return _raw
+                return self._raw
             if _delegates(cls) and has_default_reduce(cls):
-                return _raw  # unpickling would ask a __getattr__ for methods before there is anything to answer with
+                return (
+                    self._raw
+                )  # unpickling would ask a __getattr__ for methods before there is anything to answer with
             return self._chain if hasattr(cls, "__array_interface__") or hasattr(cls, "readline") else None
         if cls in _TYPING:
             return self._code
@@ -136,7 +147,7 @@ class Reductions:
         return reduced
 
     def _exception(self, e: BaseException) -> Any:
-        reduced = _raw(e) if self.raw and is_user_class(type(e)) else e.__reduce_ex__(_PROTOCOL)
+        reduced = self._raw(e) if self.raw and is_user_class(type(e)) else e.__reduce_ex__(_PROTOCOL)
         entries = [(self.code.frame_code(code), last, line) for code, last, line in traceback_entries(e.__traceback__)]
         if isinstance(reduced, str) or not (entries or e.__cause__ or e.__context__ or e.__suppress_context__):
             return reduced
@@ -150,6 +161,37 @@ class Reductions:
             if reduced is not NotImplemented:
                 return reduced
         return self._code(obj)
+
+    def _sharing(self, otherwise: Callable[[Any], Any] | None, obj: Any) -> Any:
+        """An instance of a class some of whose instances share the dictionary of their attributes."""
+        cls, state = type(obj), raw_state(obj)
+        if id(state[0]) in self.sharing[id(cls)]:
+            if has_default_reduce(cls) and not hasattr(cls, "__setstate__"):
+                made, args, _copied, items, pairs = obj.__reduce_ex__(_PROTOCOL)
+                return made, args, state, items, pairs, rebuild.set_shared
+            if is_user_class(cls):
+                return self._raw(obj)  # its own pickling would give each a dictionary of its own
+        return NotImplemented if otherwise is None else otherwise(obj)
+
+    def _raw(self, obj: Any) -> Any:
+        """An instance by what it holds."""
+        cls = type(obj)
+        content: Any = None
+        for base in (dict, list, tuple, set, frozenset, str, int, float, bytes):
+            if issubclass(cls, base):
+                content = (
+                    base(base.items(obj))
+                    if base is dict
+                    else base(base.__iter__(obj))
+                    if base in _ITERABLE
+                    else base(obj)
+                )
+                break
+        if issubclass(cls, BaseException):
+            content = obj.args
+        state = raw_state(obj)
+        shares = id(state[0]) in self.sharing.get(id(cls), ())
+        return rebuild.raw, (cls, content), state, None, None, rebuild.set_shared if shares else rebuild.set_raw
 
 
 def _is_plain(cls: type) -> bool:
@@ -179,21 +221,6 @@ _CODE = frozenset(
     {types.FunctionType, types.CodeType, types.CellType, staticmethod, classmethod, property, types.MappingProxyType,
      types.WrapperDescriptorType, types.MethodDescriptorType, types.GetSetDescriptorType}
 )  # fmt: skip
-
-
-def _raw(obj: Any) -> Any:
-    """An instance by what it holds."""
-    cls = type(obj)
-    content: Any = None
-    for base in (dict, list, tuple, set, frozenset, str, int, float, bytes):
-        if issubclass(cls, base):
-            content = (
-                base(base.items(obj)) if base is dict else base(base.__iter__(obj)) if base in _ITERABLE else base(obj)
-            )
-            break
-    if issubclass(cls, BaseException):
-        content = obj.args
-    return rebuild.raw, (cls, content), raw_state(obj), None, None, rebuild.set_raw
 
 
 _ITERABLE = (list, tuple, set, frozenset)

@@ -294,6 +294,7 @@ def exceptions(walker: Walker, members: list[Any]) -> None:
 def plain_instances(walker: Walker, members: list[Any]) -> None:
     """Instances that consist of their attributes (and what a builtin base holds)."""
     cls = type(members[0])
+    first = walker.count - len(members)
     _builtin_content(walker, cls, members)
     slots = list(slot_names(cls))
     if not slots:
@@ -302,14 +303,13 @@ def plain_instances(walker: Walker, members: list[Any]) -> None:
         except AttributeError:
             _without_attributes(walker, members)
             return
-        walker.note_held(attributes_of)
-        dicts(walker, attributes_of)
+        dicts(walker, walker.own_attributes(cls, attributes_of, first))
         return
-    for m in members:
+    for position, m in enumerate(members, first):
         attributes, values = raw_state(m)
-        if attributes:
-            walker.found.ids.add(id(attributes))
-            dicts(walker, [attributes])
+        attributes_of = [] if attributes is None else [attributes]
+        attributes = None  # how many hold it is asked
+        dicts(walker, walker.own_attributes(cls, attributes_of, position))
         walker.hash.atoms(list(values))
         walker.push(values.values())
 

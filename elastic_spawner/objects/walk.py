@@ -118,6 +118,9 @@ class Walk:
     """Holds instances of the user's classes."""
     functions: set[int] = field(default_factory=set)
     """Ids of the session's functions that were met."""
+    attributes: dict[int, set[int]] = field(default_factory=dict)
+    """By the id of a class, the ids of those ``__dict__`` of its instances that others hold too, or that are
+    no dict."""
     modules: set[str] = field(default_factory=set)
     """First names of the modules that made what was met; ``__main__`` is the session itself."""
     compiled: bool = False
@@ -169,7 +172,8 @@ class Walker:
         self.transient: set[int] = set()
         """Ids that link nothing: of what was made for the walk (others will get them), or is a library's own."""
         self._number: dict[int, int] = {}
-        self._count = 0
+        self.count = 0
+        """Objects that were met, each once."""
         self._keep: list[Any] = []
         self._next: list[Iterator[Any]] = []
         self._later: list[Iterable[Any]] = []
@@ -251,6 +255,36 @@ class Walker:
         counts = list(map(sys.getrefcount, containers))
         if max(counts, default=0) > _HELD_ONCE:
             self.found.ids.update(id(c) for c, n in zip(containers, counts) if n > _HELD_ONCE)
+
+    def own_attributes(self, cls: type, attributes_of: list[Any], first: int) -> list[Any]:
+        """Those of the ``__dict__`` of instances of ``cls`` that are to be taken apart here, as each has its own.
+
+        The others were met before, or are more than a dictionary and walked as what they are. ``first`` is the number
+        of the first instance.
+        """
+        counts = list(map(sys.getrefcount, attributes_of))
+        if max(counts, default=0) <= _HELD_ONCE and set(map(type, attributes_of)) <= {dict}:
+            return attributes_of
+        number, references = self._number, array("q", [-1]) * len(attributes_of)
+        noted = [(i, d) for i, (d, n) in enumerate(zip(attributes_of, counts)) if n > _HELD_ONCE or type(d) is not dict]
+        self._keep.append(noted)
+        for position, attributes in noted:
+            if type(attributes) is not dict:
+                references[position] = sys.maxsize
+                self.children.append(attributes)
+                continue
+            own = -2 - first - position  # as good as any that nothing else has, and the same wherever it is walked
+            known = number.setdefault(id(attributes), own)
+            if known != own:
+                references[position] = known
+        ids = [id(d) for _, d in noted]
+        self.found.ids.update(ids)
+        self.found.attributes.setdefault(id(cls), set()).update(ids)
+        self.found.identity = hash((self.found.identity, *ids))
+        if max(references) == min(references) == -1:
+            return attributes_of
+        self.hash.update(references.tobytes())
+        return [d for d, known in zip(attributes_of, references) if known == -1]
 
     def feed(self, buffer: Any) -> None:
         """Hash a contiguous buffer, as far as the deadline allows: a large one after the others of its piece."""
@@ -364,7 +398,7 @@ class Walker:
         if shared:
             fresh = self._numbered(members, ids, shared)
         else:
-            self._count += len(members)
+            self.count += len(members)
             self.hash.update(b"n%d" % len(members))
             fresh = members
         if issubclass(cls, (type, types.FunctionType)):
@@ -393,12 +427,12 @@ class Walker:
 
     def _numbered(self, members: list[Any], ids: list[int], shared: list[int]) -> list[Any]:
         """Number the members in the order of the first visit; returns those that are met for the first time."""
-        number, first = self._number, self._count
+        number, first = self._number, self.count
         keys = [ids[i] for i in shared]
         self._keep.append([members[i] for i in shared])
         if len(set(keys)) == len(keys) and number.keys().isdisjoint(keys):
             number.update(zip(keys, map(first.__add__, shared)))
-            self._count += len(members)
+            self.count += len(members)
             self.hash.update(b"n%d" % len(ids))
             return members
         references = array("q", [-1]) * len(members)
@@ -410,7 +444,7 @@ class Walker:
             else:
                 references[position] = known
                 gone.add(position)
-        self._count += len(members) - len(gone)
+        self.count += len(members) - len(gone)
         self.hash.update(references.tobytes())
         return [o for i, o in enumerate(members) if i not in gone]
 

@@ -75,6 +75,8 @@ CLASS = "class C:\n    def __init__(self, v): self.v = v\n    def m(self): retur
         CLASS + "x = C(1)\nimport weakref; y = weakref.WeakSet([x])",
         "x = ValueError([1]); y = x.args[0]",
         "class D(dict): pass\nx = [1]; y = D(a=x)",
+        "import argparse as a; x, y = a.Namespace(), a.Namespace(); y.__dict__ = x.__dict__",
+        "import argparse as a; x = a.Namespace(); y = vars(x)",
         "class L(list): pass\nx = L(); y = [x]",
         "import random; x = random.Random(1); y = x.random",
         "import threading; x = threading.Lock(); y = [x]",
@@ -208,3 +210,29 @@ def test_what_only_one_container_holds_is_found_from_elsewhere(source: str) -> N
     exec(source, namespace)
     x, y = (walk(namespace[n], namespace=namespace) for n in "xy")
     assert x.ids & y.ids
+
+
+SHARED = "import argparse as a; x = [a.Namespace(v=1), a.Namespace(v=1)]\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (SHARED, SHARED + "x[1].__dict__ = x[0].__dict__"),
+        (SHARED + "x[0] = vars(x[1])", SHARED + "x[0] = dict(vars(x[1]))"),
+        (SHARED, SHARED + "import collections as c; x[1].__dict__ = c.OrderedDict(v=1)"),
+    ],
+)
+def test_whose_attributes_a_dictionary_holds_is_part_of_the_digest(one: str, other: str) -> None:
+    """Objects that are equal, and whose attributes are one dictionary here and two there, are not the same."""
+    apart, again, together = run(one)["x"], run(one)["x"], run(other)["x"]
+    assert walk(apart).digest == walk(again).digest != walk(together).digest
+
+
+def test_who_else_holds_the_dictionary_of_an_instance_is_no_part_of_the_digest() -> None:
+    """What refers to the attributes from outside of the value shows in the links alone."""
+    x = run(SHARED)["x"]
+    before = walk(x).digest
+    outside = vars(x[0])
+    after = walk(x)
+    assert after.digest == before and id(outside) in after.ids

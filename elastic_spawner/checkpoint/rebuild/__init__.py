@@ -18,7 +18,7 @@ from .arrays import (
     torch_tensor,
     view_as,
 )
-from .classes import enumeration, raw, set_class, set_enumeration, set_options, set_raw, skeleton
+from .classes import enumeration, raw, set_class, set_enumeration, set_options, set_raw, set_shared, skeleton
 from .exceptions import set_exception
 from .functions import (
     attribute,
@@ -86,6 +86,7 @@ __all__ = [
     "set_exception",
     "set_function",
     "set_raw",
+    "set_shared",
     "set_torch",
     "shell",
     "skeleton",

@@ -111,3 +111,13 @@ def set_raw(obj: Any, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> No
         object.__getattribute__(obj, "__dict__").update(attributes)
     for name, value in slots.items():
         object.__setattr__(obj, name, value)
+
+
+def set_shared(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """As `set_raw`, with the very dictionary that holds the attributes: other objects hold it too."""
+    attributes, slots = state
+    try:
+        object.__setattr__(obj, "__dict__", attributes)
+    except AttributeError:  # its class does not let it be replaced
+        object.__getattribute__(obj, "__dict__").update(attributes)
+    set_raw(obj, (None, slots))

@@ -43,6 +43,60 @@ case(
 )
 
 case(
+    "instances_that_share_their_dict",
+    [
+        "class Borg:\n    _shared = {}\n    def __init__(self): self.__dict__ = self._shared\nclass Late:\n    __slots__ = ('own', '__dict__')\nclass Free: pass\na, b = Borg(), Borg()\nl, m = Late(), Late()\nl.own, m.own = 1, 2\nf, g = Free(), Free()\nm.__dict__ = l.__dict__",
+        "a.items = [1]\nl.x = 1\nf.y = 'f'\ng.__dict__ = f.__dict__\napart = Free(); apart.y = 'apart'",
+    ],
+    [
+        "vars(a) is vars(b) is Borg._shared and b.items == [1]",
+        "(setattr(b, 'n', 5), a.n == 5 and Borg().n == 5)[1]",
+        "(setattr(m, 'z', 7), l.x == m.x == 1 and l.z == 7 and (l.own, m.own) == (1, 2))[1]",
+        "vars(f) is vars(g) and g.y == 'f' and apart.y == 'apart' and vars(apart) is not vars(f)",
+    ],
+)
+
+case(
+    "shared_dict_changed_after_a_restore",
+    [
+        "class A: pass\na = A(); a.n = 1",
+        "b = A(); b.__dict__ = a.__dict__",
+        "held = vars(a)",
+    ],
+    [
+        "a.n == b.n == held['n'] == 4 and a.late == b.late == ['x', 'y'] and vars(a) is vars(b) is held",
+        "c.n == 3 and vars(c) is not held",
+        "(held.update(n=5), a.n + b.n == 10)[1]",
+    ],
+    again=("b.n = 3", "c = A(); c.__dict__ = dict(a.__dict__)\na.late = ['x']", "held['n'] = 4\nb.late.append('y')"),
+)
+
+case(
+    "dicts_of_a_class_of_their_own",
+    [
+        "class AttrDict(dict):\n    def __init__(self, *a, **k):\n        super().__init__(*a, **k)\n        self.__dict__ = self\nclass Noted(dict):\n    def __init__(self): self.note = []\nclass O:\n    def __init__(self): self.__dict__ = Noted()\nd = AttrDict(x=1); d.me = d\ninner = AttrDict(up=d)\no = O(); o.v = 1; vars(o).note.append('n')",
+        "d.y = 2\nd['inner'] = inner",
+    ],
+    [
+        "vars(d) is d and d.me is d and d['y'] == 2 and d.inner.up is d and d.inner is inner",
+        "(setattr(d, 'z', 3), d['z'] == 3)[1] and (d.update(w=4), d.w == 4)[1]",
+        "type(vars(o)) is Noted and vars(o).note == ['n'] and o.v == 1",
+    ],
+)
+
+case(
+    "shared_dict_behind_a_class_that_delegates",
+    [
+        "class P:\n    _all = {'t': [1]}\n    def __init__(self): object.__setattr__(self, '__dict__', P._all)\n    def __getattr__(self, n): return getattr(self.t, n)\n    def __setattr__(self, n, v): raise AttributeError(n)\nclass S:\n    def __getstate__(self): return dict(self.__dict__)\np, q = P(), P()\ns, u = S(), S(); u.__dict__ = s.__dict__; u.k = 1",
+        "p.append(2)",
+    ],
+    [
+        "q.t == [1, 2] and vars(p) is vars(q) is P._all",
+        "vars(s) is vars(u) and s.k == 1",
+    ],
+)
+
+case(
     "methods_patched_on_classes_and_instances",
     [
         "class A:\n    def go(self): return 'class'\n    def __len__(self): return 3\na, b = A(), A()\nimport types\nb.go = types.MethodType(lambda self: ('bound', self is b), b)\na.go2 = lambda: 'free'",
