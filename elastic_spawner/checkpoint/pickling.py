@@ -175,23 +175,26 @@ class Reductions:
 
     def _raw(self, obj: Any) -> Any:
         """An instance by what it holds."""
-        cls = type(obj)
+        cls, state = type(obj), raw_state(obj)
         content: Any = None
-        for base in (dict, list, tuple, set, frozenset, str, int, float, bytes):
+        held: tuple[Any, ...] = ()
+        for mutable in _MUTABLE:
+            if issubclass(cls, mutable):
+                # in the state, when the stream knows the object already: it may hold itself
+                held = (mutable(mutable.items(obj) if mutable is dict else mutable.__iter__(obj)),)
+        for base in _IMMUTABLE:
             if issubclass(cls, base):
-                content = (
-                    base(base.items(obj))
-                    if base is dict
-                    else base(base.__iter__(obj))
-                    if base in _ITERABLE
-                    else base(obj)
-                )
+                content = base(base.__iter__(obj) if base in (tuple, frozenset) else obj)
                 break
         if issubclass(cls, BaseException):
             content = obj.args
-        state = raw_state(obj)
         shares = id(state[0]) in self.sharing.get(id(cls), ())
-        return rebuild.raw, (cls, content), state, None, None, rebuild.set_shared if shares else rebuild.set_raw
+        set_state = rebuild.set_shared if shares else rebuild.set_raw
+        return rebuild.raw, (cls, content), (*state, *held), None, None, set_state
+
+
+_MUTABLE: tuple[Any, ...] = (dict, list, set)
+_IMMUTABLE: tuple[Any, ...] = (tuple, frozenset, str, int, float, bytes)
 
 
 def _is_plain(cls: type) -> bool:
@@ -221,9 +224,6 @@ _CODE = frozenset(
     {types.FunctionType, types.CodeType, types.CellType, staticmethod, classmethod, property, types.MappingProxyType,
      types.WrapperDescriptorType, types.MethodDescriptorType, types.GetSetDescriptorType}
 )  # fmt: skip
-
-
-_ITERABLE = (list, tuple, set, frozenset)
 
 
 class _Pickler(pickle.Pickler):

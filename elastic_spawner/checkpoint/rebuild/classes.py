@@ -86,15 +86,10 @@ def set_enumeration(cls: Any, state: tuple[dict[str, Any], dict[str, dict[str, A
 
 def raw(cls: type, content: Any) -> Any:
     """An instance of a user's class past its own ``__new__``, ``__init__`` and ``__setstate__``."""
-    if issubclass(cls, dict):
-        made: Any = dict.__new__(cls)
-        dict.update(made, content)
-        return made
-    for base in (list, set):
-        if issubclass(cls, base):
-            made = base.__new__(cls)
-            base.__init__(made, content)
-            return made
+    mutables: tuple[Any, ...] = (dict, list, set)
+    for mutable in mutables:
+        if issubclass(cls, mutable):
+            return mutable.__new__(cls)  # its content is part of its state
     bases: tuple[Any, ...] = (tuple, frozenset, str, int, float, bytes)
     for immutable in bases:
         if issubclass(cls, immutable):
@@ -104,20 +99,25 @@ def raw(cls: type, content: Any) -> Any:
     return object.__new__(cls)
 
 
-def set_raw(obj: Any, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
-    """Give an instance its attributes past its own ``__setattr__``."""
-    attributes, slots = state
+def set_raw(obj: Any, state: tuple[Any, ...]) -> None:
+    """Give an instance its content, attributes and slots past its own ``__setattr__`` and the like."""
+    attributes, slots, *content = state
     if attributes:
         object.__getattribute__(obj, "__dict__").update(attributes)
     for name, value in slots.items():
         object.__setattr__(obj, name, value)
+    for held in content:
+        if isinstance(obj, list):
+            list.extend(obj, held)
+        else:
+            (dict.update if isinstance(obj, dict) else set.update)(obj, held)
 
 
-def set_shared(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def set_shared(obj: Any, state: tuple[Any, ...]) -> None:
     """As `set_raw`, with the very dictionary that holds the attributes: other objects hold it too."""
-    attributes, slots = state
+    attributes, *rest = state
     try:
         object.__setattr__(obj, "__dict__", attributes)
     except AttributeError:  # its class does not let it be replaced
         object.__getattribute__(obj, "__dict__").update(attributes)
-    set_raw(obj, (None, slots))
+    set_raw(obj, (None, *rest))

@@ -85,6 +85,19 @@ case(
 )
 
 case(
+    "containers_of_a_class_that_hold_themselves",
+    [
+        "class AttrDict(dict):\n    def __getattr__(self, k): return self[k]\nclass L(list):\n    def __setstate__(self, s): raise RuntimeError(s)\nclass S(set):\n    def __reduce__(self): raise TypeError('no')\n    def __hash__(self): return 5\nclass Own(dict):\n    def __init__(self): self.__dict__ = self\n    def __getattr__(self, k): return k\nd = AttrDict(n=1); d['me'] = d\nl = L([d]); l.append(l); l.note = d\ns = S(); s.add(s)\no = Own(); o.up = o",
+        "d['more'] = [d]",
+    ],
+    [
+        "d.me is d and d.more[0] is d and l[0] is d and l[1] is l and l.note is d and len(l) == 2",
+        "next(iter(s)) is s and len(s) == 1",
+        "vars(o) is o and o['up'] is o and o.none == 'none'",
+    ],
+)
+
+case(
     "shared_dict_behind_a_class_that_delegates",
     [
         "class P:\n    _all = {'t': [1]}\n    def __init__(self): object.__setattr__(self, '__dict__', P._all)\n    def __getattr__(self, n): return getattr(self.t, n)\n    def __setattr__(self, n, v): raise AttributeError(n)\nclass S:\n    def __getstate__(self): return dict(self.__dict__)\np, q = P(), P()\ns, u = S(), S(); u.__dict__ = s.__dict__; u.k = 1",
