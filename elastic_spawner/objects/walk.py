@@ -36,6 +36,8 @@ _PIECE = 1024
 _COSTLY_PIECE = 64
 """The same for objects that take more than a microsecond each."""
 _LARGE = 20_000
+_TRIAL = 0.001
+"""Seconds of a walk after which something can be said of how long it will take."""
 
 
 def _alone() -> int:
@@ -171,6 +173,9 @@ class Walker:
         self.private = self.found.private
         self.transient: set[int] = set()
         """Ids that link nothing: of what was made for the walk (others will get them), or is a library's own."""
+        self.done = 0
+        """How many objects were taken apart."""
+        self._started = perf_counter()
         self._number: dict[int, int] = {}
         self.count = 0
         """Objects that were met, each once."""
@@ -198,12 +203,25 @@ class Walker:
             self._next, self.children = [], []
             frontier = chain.from_iterable(parts)
             while piece := list(islice(frontier, _PIECE)):
-                if self.found.nodes > self.budget_nodes or (self.found.nodes > _FEW and self.late()):
+                if self.found.nodes > self.budget_nodes or (self.found.nodes > _FEW and self._is_hopeless()):
                     raise OverBudget
+                self.done += len(piece)
                 yield from self._piece(piece)
         self.found.digest = self.hash.text()
         self.found.ids -= self.transient
         self.found.ids -= self.private
+
+    def needs(self) -> float:
+        """Seconds that the whole walk takes at least, as far as is known when it is given up, or about to be."""
+        spent = perf_counter() - self._started
+        return spent * max(1.0, (self.found.nodes + len(self.children)) / max(self.done, 1))
+
+    def _is_hopeless(self) -> bool:
+        """Whether the deadline has passed, or will surely pass before the end: no use to go on until it does."""
+        if self.deadline is None:
+            return False
+        now = perf_counter()
+        return now > self.deadline or (now - self._started > _TRIAL and self._started + self.needs() > self.deadline)
 
     # -- what handlers call
 

@@ -58,9 +58,17 @@ class Links:
         """The name is gone; what may have shared something with it may share that among each other."""
         self.update(name, None)
         self._part(self._shared, name)
+        self.clear(name)
+
+    def clear(self, name: str) -> None:
+        """``name`` shares nothing now of what it may have shared; others may share that among each other."""
         left = sorted(self._part(self._maybe, name))
         for position, other in enumerate(left):
             self.maybe(other, left[position + 1 :])
+
+    def suspected(self, name: str) -> bool:
+        """Whether ``name`` may share something, and nobody knows."""
+        return name in self._maybe
 
     @staticmethod
     def _join(table: dict[str, set[str]], name: str, others: Iterable[str]) -> None:

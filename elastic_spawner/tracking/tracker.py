@@ -19,19 +19,18 @@ from ..history import CellExecution, FileRead, History, Rerun
 from ..objects.digest import Digest
 from ..objects.kinds import ATOMIC
 from ..objects.live import originals
+from ..objects.sealed import is_sealed
 from ..objects.walk import Walk
 from . import determinism, magics
 from .accesses import Accesses, of_source
 from .activity import Activity, held_elsewhere
+from .budget import Budget, at_once
 from .closure import reachable_accesses
 from .effects import Effects
 from .hidden import RANDOM, HiddenState, drawn, encode, first_state
 from .patches import Patches
 from .values import NameState, Values
 
-BUDGET_SECONDS = 0.003
-BUDGET_SHARE = 0.005
-"""Comparing after a cell may take BUDGET_SECONDS, or this share of the time that the cell itself took."""
 HIDDEN_LETTERS = 8 << 20
 """States of random generators before the cells that drew from them are kept up to this size, the newest ones."""
 _OUTPUT = re.compile(r"_{1,3}$|_\d+$|_oh$|Out$")
@@ -72,6 +71,7 @@ class Tracker:
         self._cell: _Cell | None = None
         self.activity = Activity(namespace)
         self._outward: dict[str, Walk] = {}
+        self.budget = Budget()
         self.patches = Patches()
         self.attributes: set[str] = set()
         """Attributes used by cells, of those that say what else there may be to carry over."""
@@ -108,7 +108,7 @@ class Tracker:
         cell.seconds = time.perf_counter() - cell.started
         acts, paths = self.effects.stop()
         cell.reasons += acts
-        deadline = time.perf_counter() + max(BUDGET_SECONDS, BUDGET_SHARE * cell.seconds)
+        self.budget.begin(cell.seconds)
         reach = reachable_accesses(
             self._values(cell.accesses.reads | cell.accesses.writes), self.namespace, cell.accesses, cell.searched
         )
@@ -122,7 +122,8 @@ class Tracker:
             cell.escapes = True
         cell.reasons += determinism.objections(reach, self.namespace)
         cell.doubts += determinism.doubts(reach)
-        writes, deletes, touched = self._compare(cell, reach, deadline, complete=error is None)
+        writes, deletes, touched = self._compare(cell, reach)
+        self.budget.end()
         reads = {n for n in (self.history.active if cell.escapes else cell.reads) if n in self.history.active}
         reads |= {n for n in writes | deletes if n in self.history.active and n not in reach.writes}
         number = self.history.next_number
@@ -192,29 +193,29 @@ class Tracker:
 
     # -- what changed
 
-    def _compare(
-        self, cell: _Cell, reach: Accesses, deadline: float, complete: bool
-    ) -> tuple[set[str], set[str], set[str]]:
+    def _compare(self, cell: _Cell, reach: Accesses) -> tuple[set[str], set[str], set[str]]:
         present = self.names()
         rebound = {n for n in present if n not in self.states or self.states[n].key != id(self.namespace[n])}
         deletes = self._gone(present)
         stored = reach.writes & set(present)
         named = set(present) if cell.escapes else (cell.reads | reach.reads | stored) & set(present)
         touched = self.links.closure(named | rebound) & set(present)
-        touched |= self._through_outputs(cell.reads | reach.reads, present, deadline)
+        touched |= self._through_outputs(cell.reads | reach.reads, present)
         self._disturbs(touched | deletes, cell.escapes)
         for name in deletes:
             self.values.forget(name)
         writes: set[str] = set()
         unknown: set[str] = set()
         for name in sorted(touched, key=lambda n: n not in rebound):
+            if name not in rebound:
+                self.budget.made_is_seen()
             before = self.states.get(name)
             value = self.namespace[name]
             if before is not None and before.atomic and name not in rebound:
                 # an atomic value cannot change while it is the same object; stored again, it has equal value
                 if name not in stored or type(value) in ATOMIC:
                     continue
-            state = self.values.look(name, value, deadline)
+            state = self.values.look(name, value, self.budget.for_made if name in rebound else self.budget.deadline)
             previous = self.history.active.get(name)
             if state.known:
                 state.suspects = []
@@ -231,16 +232,17 @@ class Tracker:
                 or state.walk.hides
             ):
                 writes.add(name)
+        value = None  # nobody but the session may hold it now
         self._link_unknown(unknown, touched)
         return writes, deletes, touched
 
-    def _through_outputs(self, reads: Iterable[str], present: Collection[str], deadline: float) -> set[str]:
+    def _through_outputs(self, reads: Iterable[str], present: Collection[str]) -> set[str]:
         """Names that hang together with outputs of earlier cells that the cell read (``_``, ``Out``)."""
         found: set[str] = set()
         for name in reads:
             if not _OUTPUT.match(name) or name in present or name not in self.namespace:
                 continue
-            state = self.values.look(name, self.namespace[name], deadline)
+            state = self.values.look(name, self.namespace[name], self.budget.deadline)
             found |= set(present) if state.walk is None else self.links.closure([name])
             self.values.forget(name)
         return found & set(present)
@@ -249,8 +251,14 @@ class Tracker:
         return set(self.states).difference(present)
 
     def _link_unknown(self, unknown: set[str], touched: set[str]) -> None:
-        """A value that was not walked may share objects with whatever else the cell handled."""
+        """A value that was not walked may share objects with whatever else the cell handled, unless that is sealed."""
         others = {n for n in touched if n in self.states and not self.states[n].atomic}
+        for name in others - unknown:
+            state = self.states[name]
+            if (unknown or self.links.suspected(name)) and state.known and not self.values.hides(state):
+                if is_sealed(self.namespace, name, self.budget.for_sealed):
+                    self.links.clear(name)
+                    others = others - {name}
         for name in unknown:
             self.links.maybe(name, others - {name})
 
@@ -294,7 +302,7 @@ class Tracker:
             self.values.forget(name)
         present = set(self.names())
         for name in present:
-            self.values.look(name, self.namespace[name], time.perf_counter() + BUDGET_SECONDS)
+            self.values.look(name, self.namespace[name], at_once())
         missing = set(history.active) - present
         if missing:
             self._add_untracked(set(), missing)
@@ -311,7 +319,7 @@ class Tracker:
         bound = {n for n in present if n not in self.states or self.states[n].key != id(self.namespace[n])}
         gone = self._gone(present)
         if bound or gone:
-            deadline = time.perf_counter() + BUDGET_SECONDS
+            deadline = at_once()
             for name in gone:
                 self.values.forget(name)
             for name in bound:

@@ -6,6 +6,7 @@ import types
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
+from time import perf_counter
 from typing import Any
 
 from ..objects.kinds import ATOMIC
@@ -13,7 +14,9 @@ from ..objects.retry import while_it_changes
 from ..objects.walk import OverBudget, Walk, Walker
 from .links import LARGE, Links
 
-BUDGET_NODES = 4000
+NODES_PER_SECOND = 8e6
+"""Objects that a walk with a deadline may meet for each second that it has: of the simplest it takes so many."""
+_FEW = 200
 SMALL_NODES = 1000
 SMALL_BYTES = 1 << 20
 """Values up to this size are walked again whenever it matters, whatever is known of them: it costs nothing."""
@@ -39,6 +42,8 @@ class NameState:
     suspects: list[tuple[int, int]] = field(default_factory=list)
     """(cell, writer before it) for each cell since ``base`` that counts as having changed the value unproven."""
 
+    needs: float = 0.0
+    """Seconds that a walk of this very object surely takes, by what was done of one that was given up."""
     unchanged: bool = False
     """The last walk saw everything, and the same as ``base`` before it."""
 
@@ -65,26 +70,38 @@ class Values:
 
     def look(self, name: str, value: Any, deadline: float | None) -> NameState:
         """Walk a value and remember what was found; without a deadline however large it is."""
-        walk, atomic = None, type(value) in ATOMIC
+        walk, atomic, started = None, type(value) in ATOMIC, perf_counter()
+        before = self.states.get(name)
+        needs = before.needs if before is not None and before.key == id(value) else 0.0
         if atomic:
             walk = Walker(deadline=deadline).walk([value])
-        else:
+        elif deadline is None or not needs or deadline - started > needs:
+            walker = None
+
+            def read() -> Walk:
+                nonlocal walker
+                walker = self.walker(name, deadline)
+                return walker.walk([value])
+
             try:
-                walk = while_it_changes(lambda: self.walker(name, deadline).walk([value]))
+                walk = while_it_changes(read)
                 atomic = issubclass(type(value), types.ModuleType)
             except OverBudget:
-                pass
+                needs = max(2 * (perf_counter() - started), walker.needs() if walker is not None else 0.0)
             except Exception:
                 # the value goes on changing under us (a thread), or its class raises when it is looked at
                 pass
-        return self.found(name, value, walk, atomic)
+        state = self.found(name, value, walk, atomic)
+        state.needs = needs
+        return state
 
     def walker(self, name: str, deadline: float | None) -> Walker:
         """A walker for the name's value: with a deadline it stops at other large values, and at its budget."""
         if deadline is None:
             return Walker(namespace=self.namespace)
         boundary = {self.states[n].key: n for n in self._unknown if n != name and n in self.states}
-        return Walker(namespace=self.namespace, boundary=boundary, budget_nodes=BUDGET_NODES, deadline=deadline)
+        nodes = round(NODES_PER_SECOND * max(0.0, min(deadline - perf_counter(), 1.0)))
+        return Walker(namespace=self.namespace, boundary=boundary, budget_nodes=max(_FEW, nodes), deadline=deadline)
 
     def found(self, name: str, value: Any, walk: Walk | None, atomic: bool = False) -> NameState:
         """Take down what a walk of the name's value found; None when it saw nothing."""
@@ -117,11 +134,12 @@ class Values:
             name: state.version if len(group) == 1 else state.sharing
             for group in groups
             for name in group
-            if name in names and (state := self.states[name]).known and not self._hides(state)
+            if name in names and (state := self.states[name]).known and not self.hides(state)
         }
 
     @staticmethod
-    def _hides(state: NameState) -> bool:
+    def hides(state: NameState) -> bool:
+        """Whether the value may change unseen, or its content is not known."""
         return state.walk is None or state.walk.hides
 
     def forget(self, name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from elastic_spawner.tracking import tracker
+from elastic_spawner.tracking import budget, values
 
 from .notebook import Notebook
 
@@ -14,5 +14,6 @@ from .notebook import Notebook
 @pytest.fixture
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
     """A new notebook."""
-    monkeypatch.setattr(tracker, "BUDGET_SECONDS", 600.0)
+    monkeypatch.setattr(budget, "SECONDS", 600.0)
+    monkeypatch.setattr(values, "NODES_PER_SECOND", 4000)
     yield Notebook()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from elastic_spawner.tracking import tracker
+from elastic_spawner.tracking import budget
 
 from .notebook import Notebook
 
@@ -150,7 +150,7 @@ def test_beside_a_thread_nothing_is_examined(examined: Notebook) -> None:
 
 def test_what_cannot_be_walked_is_tried_once(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then there is nothing to do until a cell touches it."""
-    monkeypatch.setattr(tracker, "BUDGET_SECONDS", 0.0)
+    monkeypatch.setattr(budget, "SECONDS", 0.0)
     notebook.run("class Meta(type):\n    def __getattribute__(cls, name): raise RuntimeError(name)")
     notebook.run("x = Meta('C', (), {})")
     assert notebook.tracker.unfinished() == "x"
@@ -162,7 +162,20 @@ def test_what_cannot_be_walked_is_tried_once(notebook: Notebook, monkeypatch: py
 
 def test_suspicions_end_when_everything_is_known(examined: Notebook) -> None:
     """What shares nothing with the large value is no longer touched along with it."""
-    examined.run("n = [len(big)]")
+    examined.run("n = [len(big)]; m = n")
     assert "n" in examined.component("big")
     finish(examined)
-    assert examined.component("n") == {"n"}
+    assert examined.component("n") == {"n", "m"}
+
+
+def test_what_is_held_by_one_name_alone_is_suspected_of_nothing(notebook: Notebook) -> None:
+    """So a cell that does not name it has not touched it, whatever else it did."""
+    notebook.run(BIG)
+    notebook.run("n = [len(big)]")
+    assert notebook.component("n") == {"n"}
+    notebook.run("big[0].append(1)")
+    assert notebook.snapshot("n") == ("n", 2)
+    notebook.run("big.append(n)")  # and now something else leads to it
+    assert notebook.component("n") == {"n", "big"}
+    changed = notebook.run("big[-1].append(1)")
+    assert notebook.snapshot("n") == ("n", changed.number)
