@@ -14,6 +14,7 @@ from ..objects.live import kernel_streams
 from ..tracking import hidden
 from ..tracking.hold import threads_held
 from ..tracking.tracker import Tracker
+from . import loading
 from .idle import Idle
 from .notices import Notices
 from .parts import is_output, made_by
@@ -123,7 +124,7 @@ class Session:
     # -- while no cell runs
 
     def _idle_work(self) -> Iterator[None]:
-        """Say what will be lost; look in full at what the cells left unknown."""
+        """Say what will be lost; look in full at what the cells left unknown; import what a save needs."""
         tracker = self.tracker
         yield from self.notices.steps()
         looked = False
@@ -134,6 +135,7 @@ class Session:
         if looked:
             tracker.conclude()
             yield from self.notices.steps()
+        yield from loading.steps()
 
     def _idle_failed(self, error: Exception) -> None:
         text = f"Work between cells failed ({type(error).__name__}: {error}); what it was to find out stays unknown."
