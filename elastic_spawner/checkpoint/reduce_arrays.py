@@ -88,6 +88,8 @@ class ArrayReducer:
             return _attributed(rebuild.view_as, (a._data, cls), a)
         if not pickles_like_array(cls):
             return NotImplemented
+        if id(owner) in self.buffers:
+            return self._view(numpy, a, owner, low=numpy.frombuffer(owner, "u1").__array_interface__["data"][0])
         span = self._span(*array_range(a))
         if type(root) is numpy.memmap:
             return self._view(numpy, a, root)
@@ -98,8 +100,6 @@ class ArrayReducer:
             return rebuild.read_only, (a.copy(),)
         if a.dtype.hasobject:
             return self._object_view(numpy, a, root)
-        if id(owner) in self.buffers:
-            return self._view(numpy, a, owner, low=numpy.frombuffer(owner, "u1").__array_interface__["data"][0])
         if root is not a and type(root) is numpy.ndarray and self._visited(root, owner):
             return self._view(numpy, a, root)
         low, high = span

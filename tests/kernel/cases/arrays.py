@@ -261,6 +261,19 @@ case(
 )
 
 case(
+    "one_array_over_a_buffer",
+    [
+        "import numpy as np, array\narr = array.array('d', [1, 2, 3])\nover = np.frombuffer(arr)\nraw = bytearray(b'abcd')\npart = np.frombuffer(raw, 'u1')[1:3]\nopen('made.txt', 'a').write('x')",
+        "over[0] = 10\npart[0] = 120",
+    ],
+    [
+        "arr[0] == 10 and (over.__setitem__(1, 11), arr[1] == 11)[1]",
+        "raw == b'axcd' and (raw.__setitem__(2, 121), part.tolist() == [120, 121])[1]",
+    ],
+    "numpy",
+)
+
+case(
     "arrays_changed_by_shape_and_dtype",
     [
         "import numpy as np\na = np.arange(8, dtype='i4')\nb = np.arange(4.0)\nc = np.arange(3)\nd = c",
