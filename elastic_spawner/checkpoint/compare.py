@@ -37,6 +37,11 @@ def is_installed(library: str) -> bool:
         return False
 
 
+def _listed(words: list[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 class Comparer:
     """Compares values with what a manifest says of them."""
 
@@ -90,18 +95,19 @@ class Comparer:
         """The libraries that made the value and are not here, with the version of then, empty where it is not known."""
         made = self.entries[name]["modules"]
         standard = sys.stdlib_module_names
-        return {
-            m: self.libraries.get(m, "") for m in made if m != "__main__" and m not in standard and not is_installed(m)
-        }
+        missing = [m for m in made if m != "__main__" and m not in standard and not is_installed(m)]
+        # private ones (_cython_3_1_4) come along with those that can be installed by their names
+        named = [m for m in missing if not m.startswith("_")] or missing
+        return {m: self.libraries.get(m, "") for m in named}
 
     def blame(self, name: str) -> tuple[str, str]:
         """The library for whose sake a value could not be loaded, and what helps; empty texts when it is none."""
         if missing := self.missing_libraries(name):
             verb = "is" if len(missing) == 1 else "are"
-            wanted = " and ".join(f"{m} {v}".strip() for m, v in missing.items())
-            return f"{' and '.join(missing)} {verb} not installed here", f"install {wanted} and restore again"
+            wanted = _listed([f"{m} {v}".strip() for m, v in missing.items()])
+            return f"{_listed(list(missing))} {verb} not installed here", f"install {wanted} and restore again"
         if others := self.changed_libraries(name):
-            wanted = " and ".join(f"{m} {v}" for m, v in others.items())
-            here = " and ".join(f"{m} {sys.modules[m].__version__}" for m in others)
+            wanted = _listed([f"{m} {v}" for m, v in others.items()])
+            here = _listed([f"{m} {sys.modules[m].__version__}" for m in others])
             return f"it was made by {wanted}, and here is {here}", f"install {wanted} and restore again"
         return "", ""

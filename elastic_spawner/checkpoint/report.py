@@ -76,7 +76,7 @@ class RestoreReport:
     def headline(self) -> str:
         """One line."""
         counts = {s: len(self.names(s)) for s in (LOADED, RECOMPUTED, LOST)}
-        parts = [f"{counts[LOADED]} variables loaded"]
+        parts = [f"{counts[LOADED]} variable{'s' if counts[LOADED] != 1 else ''} loaded"]
         if counts[RECOMPUTED]:
             cells = ", ".join(f"In [{r['cell']}]" for r in self.rerun)
             parts.append(f"{counts[RECOMPUTED]} recomputed by running {cells} again")
@@ -86,9 +86,13 @@ class RestoreReport:
 
     def __str__(self) -> str:
         lines = [self.headline()]
+        alike: dict[tuple[str, str], list[str]] = {}
         for name in self.names(LOST):
             fate = self.variables[name]
-            lines.append(f"  lost: {name} ({fate.type}): {fate.reason}. To have it back, {fate.cure()}.")
+            alike.setdefault((fate.reason, fate.cure()), []).append(f"{name} ({fate.type})")
+        for (reason, cure), names in alike.items():
+            them = "it" if len(names) == 1 else "them"
+            lines.append(f"  lost: {', '.join(names)}: {reason}. To have {them} back, {cure}.")
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
 
@@ -98,12 +102,17 @@ class RestoreReport:
             for name in self.names(status):
                 fate = self.variables[name]
                 said = fate.reason + (f". To have it back, {fate.cure()}." if status == LOST else "")
-                cell = f"In [{fate.cell}]" if fate.cell is not None else ""
+                cell = f"In&nbsp;[{fate.cell}]" if fate.cell is not None else ""
                 shown = f"<b style='color:{colour}'>{status}</b>"
                 cells = (f"<code>{html.escape(name)}</code>", html.escape(fate.type), shown, cell, html.escape(said))
-                rows.append("<tr>" + "".join(f"<td style='text-align:left'>{c}</td>" for c in cells) + "</tr>")
+                rows.append(
+                    "<tr>"
+                    + "".join(f"<td style='text-align:left;vertical-align:top'>{c}</td>" for c in cells)
+                    + "</tr>"
+                )
         notes = "".join(f"<p>{html.escape(n)}</p>" for n in self.notes)
         head = "".join(
-            f"<th style='text-align:left'>{h}</th>" for h in ("variable", "type", "status", "made by", "remark")
+            f"<th style='text-align:left;white-space:nowrap'>{h}</th>"
+            for h in ("variable", "type", "status", "made by", "remark")
         )
         return f"<p>{html.escape(self.headline())}</p>{notes}<table><tr>{head}</tr>{''.join(rows)}</table>"

@@ -16,7 +16,7 @@ from ..errors import CheckpointError, CheckpointNotFound, CorruptChunk, RestoreE
 from ..history import CellExecution, History, Rerun
 from ..planning import Cell, Problem, Variable, requirements
 from . import pickling, rebuild_live, standard
-from .compare import Comparer, Verdict
+from .compare import Comparer, Verdict, is_installed
 from .packs import ExtentReader
 from .record import read_history, read_lists
 from .report import LOADED, LOST, RECOMPUTED, Fate, RestoreReport
@@ -69,6 +69,8 @@ class Restorer:
         self.report = RestoreReport(manifest["session"], manifest["generation"], manifest["created"])
         self._raised: dict[int, str] = {}
         self._done: set[int] = set()
+        self._missing: dict[str, dict[str, None]] = {}
+        """Libraries that are not installed here, and what of them was not brought back."""
 
     def restore(self) -> RestoreReport:
         """Do it all; never raises for the sake of a single variable."""
@@ -85,6 +87,7 @@ class Restorer:
         rerun = time.perf_counter()
         self._bind()
         self._finish_hidden()
+        self._note_missing()
         for name, entry in self.entries.items():
             if name not in self.fates:
                 self._lose(name, self.problems.get(name) or entry["reason"] or "it could not be saved")
@@ -119,7 +122,8 @@ class Restorer:
             try:
                 importlib.import_module(name)
             except Exception as e:
-                self.report.notes.append(f"{name} could not be imported ({type(e).__name__}: {e}).")
+                if not self._misses_library(e, name):
+                    self.report.notes.append(f"{name} could not be imported ({type(e).__name__}: {e}).")
 
     def _load_components(self) -> None:
         """Load in the order in which the session came to be: what runs while loading finds its globals."""
@@ -191,6 +195,9 @@ class Restorer:
 
     def _recompute(self) -> None:
         wanted = {n for n, e in self.entries.items() if e["plan"] == "rerun"} | self.problems.keys()
+        for name in [n for n in wanted if self.comparer.missing_libraries(n)]:
+            wanted.discard(name)  # no cell can make it here
+            self.problems[name], self.cures[name] = self.comparer.blame(name)
         if not wanted:
             return
         cells = self._cells_for(wanted)
@@ -316,6 +323,8 @@ class Restorer:
         try:
             self.stage.set_hidden(kind, text)
         except Exception as e:
+            if self._misses_library(e, kind):
+                return
             note = f"The state of {kind} could not be put back ({type(e).__name__}: {e})."
             if note not in self.report.notes:
                 self.report.notes.append(note)
@@ -324,6 +333,25 @@ class Restorer:
         # last, since loading and re-running may have moved it
         for kind, text in self.manifest["hidden"].items():
             self._set_hidden(kind, text)
+
+    def _misses_library(self, error: Exception, part: str) -> bool:
+        """Whether it is a library that is not installed here; then it is noted once, with all that it takes along."""
+        library = error.name.partition(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
+        if not library or is_installed(library):
+            return False
+        self._missing.setdefault(library, {})[part] = None
+        return True
+
+    def _note_missing(self) -> None:
+        for library, parts in self._missing.items():
+            wanted = f"{library} {self.comparer.libraries.get(library, '')}".strip()
+            states = [p for p in parts if p in self.manifest["hidden"]]
+            modules = [p for p in parts if p not in states]
+            gone = [f"{', '.join(modules)} could not be imported"] if modules else []
+            gone += [f"the state of {', '.join(states)} could not be put back"] if states else []
+            self.report.notes.append(
+                f"{library} is not installed here: {'; '.join(gone)}. Install {wanted} and restore again."
+            )
 
     # -- bind
 

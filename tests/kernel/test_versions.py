@@ -238,7 +238,8 @@ def test_code_without_a_source_is_not_taken_for_another(tmp_path: Path) -> None:
 
 def test_a_library_that_is_not_there(tmp_path: Path) -> None:
     """What a missing library made is lost, together with the library to install; the rest comes back."""
-    cells = ["import numpy as np", "a = np.arange(3)\nb = [1, 2]\nopen('effect.txt', 'a').write('x')"]
+    cells = ["import numpy as np, numpy.polynomial", "np.random.seed(1); np.set_printoptions(precision=3)"]
+    cells += ["a = np.arange(3)\nb = [1, 2]\nopen('effect.txt', 'a').write('x')"]
     report, shown = move(tmp_path, interpreter("3.10"), interpreter("3.13"), cells, ["b", "'a' in dir()"])
     assert shown == {"b": "[1, 2]", "'a' in dir()": "False"}
     a = report["variables"]["a"]
@@ -246,3 +247,8 @@ def test_a_library_that_is_not_there(tmp_path: Path) -> None:
     assert a["cure"].startswith("install numpy ")
     assert a["cure"].endswith(" and restore again")
     assert report["variables"]["b"]["verified"]
+    (note,) = report["notes"]
+    assert note.startswith("numpy is not installed here: numpy.polynomial could not be imported; the state of numpy.")
+    assert "numpy.random" in note
+    assert "numpy.printoptions" in note
+    assert report["rerun"] == [], "no cell can make what a missing library makes"
