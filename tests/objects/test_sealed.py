@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import math
+import random
 import sys
 from typing import Any
 
@@ -89,3 +91,33 @@ def test_looking_leaves_nothing_behind() -> None:
     """Neither references nor changes: it says the same again."""
     namespace: dict[str, Any] = {"x": [[i] for i in range(10)]}
     assert all(is_sealed(namespace, "x", math.inf) for _ in range(3))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_graphs(seed: int) -> None:
+    """A name is sealed exactly when no other one reaches a container that it reaches."""
+    chance = random.Random(seed)
+    made: list[Any] = [chance.choice((list, dict))() for _ in range(30)]
+    for i in range(chance.randint(5, 40)):
+        outer, inner = chance.choice(made), chance.choice(made)
+        part = (inner, i) if chance.random() < 0.3 else inner
+        if isinstance(outer, list):
+            outer.append(part)
+        else:
+            outer[i] = part
+    namespace = {f"n{i}": chance.choice(made) for i in range(6)}
+    made.clear()
+    outer = inner = part = None
+    gc.collect()  # what no name reaches may hold what one reaches, as long as it is there
+    reached = {name: _containers(value, set()) for name, value in namespace.items()}
+    for name in namespace:
+        others = set().union(*(ids for other, ids in reached.items() if other != name))
+        assert is_sealed(namespace, name, math.inf) == reached[name].isdisjoint(others)
+
+
+def _containers(value: Any, found: set[int]) -> set[int]:
+    if id(value) not in found and isinstance(value, (list, dict, tuple)):
+        found.add(id(value))
+        for part in value.values() if isinstance(value, dict) else value:
+            _containers(part, found)
+    return found
