@@ -187,11 +187,11 @@ class ElasticAgent(LoggingConfigurable):
         self.roster.stopped = True
 
     def on_message(
-        self, kernel_id: str, ours: bool, message_type: str, parent_type: str, content: dict[str, Any]
+        self, kernel_id: str, ours: bool, message_type: str, parent: dict[str, Any], content: dict[str, Any]
     ) -> None:
         kernel = self.kernels.get(kernel_id)
         if kernel is not None:
-            kernel.note_message(ours, message_type, parent_type, content)
+            kernel.note_message(ours, message_type, parent, content)
 
     def address(self, kernel: Kernel) -> dict[str, str]:
         """Where the kernel part finds this kernel's checkpoints."""

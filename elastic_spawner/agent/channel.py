@@ -98,31 +98,43 @@ class KernelChannel:
         return await self._ask(f"(lambda ns: ({run}, ns['load']({list(libs)!r}))[1])({{'__name__': 'elastic'}})", wait)
 
     async def call(
-        self, method: str, params: dict[str, Any], *, start: Deadline | None = None, wait: Deadline | None = None
+        self,
+        method: str,
+        params: dict[str, Any],
+        *,
+        start: Deadline | None = None,
+        wait: Deadline | None = None,
+        begun: asyncio.Event | None = None,
     ) -> dict[str, Any]:
         """Call a method of the kernel part and return its result.
 
         Waits until `wait` for the answer (default: until `start`; for ever if neither is given). The kernel part
-        does not begin after `start`: a call that stayed behind in the queue does nothing. Raises KernelFailure.
+        does not begin after `start`: a call that stayed behind in the queue does nothing. `begun` is set when the
+        kernel says that it has begun, if the server hears it. Raises KernelFailure.
         """
         if start is not None:
             params = {**params, "not_after": start.epoch}
         try:
             rpc = "__import__('elastic_spawner.kernel.rpc', fromlist=['call'])"
-            return await self._ask(f"{rpc}.call({method!r}, {json.dumps(params)!r})", wait or start)
+            return await self._ask(f"{rpc}.call({method!r}, {json.dumps(params)!r})", wait or start, begun)
         except KernelFailure as failure:
             if failure.kind == "Expired":
                 raise KernelBusy(f"the kernel of {self._kernel.label} was busy until the deadline") from None
             raise
 
-    async def _ask(self, expression: str, wait: Deadline | None) -> dict[str, Any]:
+    async def _ask(self, expression: str, wait: Deadline | None, begun: asyncio.Event | None = None) -> dict[str, Any]:
         while True:
             # No code, but an expression: IPython then runs no hook, and nothing is printed, counted or remembered.
             message = self._client.execute(
                 "", silent=True, store_history=False, user_expressions={"elastic": expression}, allow_stdin=False,
                 stop_on_error=False,
             )  # fmt: skip
-            content = await self._reply(message, wait)
+            if begun is not None:
+                self._kernel.begins[message] = begun
+            try:
+                content = await self._reply(message, wait)
+            finally:
+                self._kernel.begins.pop(message, None)
             if content.get("status") != "aborted":
                 break
             await asyncio.sleep(0.02)  # a failing cell ahead of us emptied the queue: not our failure, so ask again

@@ -37,9 +37,9 @@ class Listener(Protocol):
         """The server is about to stop, and with it all kernels."""
 
     def on_message(
-        self, kernel_id: str, ours: bool, message_type: str, parent_type: str, content: dict[str, Any]
+        self, kernel_id: str, ours: bool, message_type: str, parent: dict[str, Any], content: dict[str, Any]
     ) -> None:
-        """A kernel published a message."""
+        """A kernel published a message; ``parent`` is the header of what it answers."""
 
 
 class KernelHooks:
@@ -171,7 +171,7 @@ class KernelHooks:
                 manager.last_activity, mapping.last_kernel_activity = before
                 if manager.execution_state == "busy":
                     manager.execution_state = "idle"
-            self._listener.on_message(kernel_id, ours, kind, parent.get("msg_type", ""), content)
+            self._listener.on_message(kernel_id, ours, kind, parent, content)
 
         return record_activity
 

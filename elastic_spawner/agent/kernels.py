@@ -44,6 +44,8 @@ class Kernel:
     """Whether we get its messages, so that `executed_at` can be relied on."""
     serves_agent: bool = False
     """Whether what it runs now is a message of ours."""
+    begins: dict[str, asyncio.Event] = field(default_factory=dict)
+    """What is to be told when the kernel begins with a message of ours, by the message's id."""
 
     restore: dict[str, Any] | None = None
     """Report of the last restore, as the API gives it."""
@@ -80,14 +82,16 @@ class Kernel:
     def restoring(self) -> bool:
         return self.restore is not None and self.restore["status"] == "restoring"
 
-    def note_message(self, ours: bool, message_type: str, parent_type: str, content: dict[str, Any]) -> None:
+    def note_message(self, ours: bool, message_type: str, parent: dict[str, Any], content: dict[str, Any]) -> None:
         """Take notice of a message that the kernel published."""
         self.watched = True
         if message_type != "status":
             return
         busy = content.get("execution_state") == "busy"
         self.serves_agent = ours and busy
-        if busy and not ours and parent_type in ("execute_request", "comm_msg", "comm_open", ""):
+        if self.serves_agent and (begun := self.begins.pop(parent.get("msg_id", ""), None)) is not None:
+            begun.set()
+        if busy and not ours and parent.get("msg_type", "") in ("execute_request", "comm_msg", "comm_open", ""):
             self.executed_at = time.monotonic()
 
 

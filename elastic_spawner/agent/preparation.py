@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .agent import ElasticAgent
 
 
+BEGIN_S = 10.0
+"""How long front ends wait for a restore to begin, when the kernel does not say that it has."""
+
+
 @dataclass(frozen=True)
 class RestorePlan:
     """What is to be brought back into a kernel once it runs."""
@@ -94,10 +98,13 @@ class Preparation:
                 reason = "its checkpoint cannot be used" if lost else "there was no checkpoint of it"
                 self._report(kernel, plan.cause, "failed" if lost else "empty", reason, notes=choice.notes)
                 return
+            begun = asyncio.Event()
             call = asyncio.ensure_future(
-                channel.call("restore", {**self._agent.address(kernel), "generation": choice.generation})
+                channel.call("restore", {**self._agent.address(kernel), "generation": choice.generation}, begun=begun)
             )
-            await asyncio.sleep(0)  # now it is on its way, ahead of whatever a front end may send
+            # A kernel takes the messages of several connections in no certain order, so that it was sent first is not
+            # enough on a busy machine: what a front end sends has to come after the restore.
+            await _first(call, begun, BEGIN_S if kernel.watched else 0)
             sent()
             result = await call
         except KernelFailure as failure:
@@ -144,6 +151,15 @@ class Preparation:
         if status != "restoring":
             kernel.restore["ended"] = time.monotonic()
             self._agent.log.info("kernel of %s: %s %s", kernel.label, status, reason)
+
+
+async def _first(call: asyncio.Future[Any], begun: asyncio.Event, timeout_s: float) -> None:
+    """Wait until the call has begun or ended, or for so long."""
+    waiting = asyncio.ensure_future(begun.wait())
+    try:
+        await asyncio.wait((call, waiting), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
 
 
 async def _ready(manager: Any) -> None:
