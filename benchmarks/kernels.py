@@ -73,13 +73,13 @@ class Kernel(runner.Kernel):
 
     def memory(self) -> dict[str, int]:
         """Bytes in memory now (``now``) and at most since `forget_peak` (``peak``)."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         return {"now": int(fields["VmRSS"].split()[0]) << 10, "peak": int(fields["VmHWM"].split()[0]) << 10}
 
     def forget_peak(self) -> None:
         """Let the peak begin anew."""
-        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def _timed(self, code: str, silent: bool) -> tuple[float, dict[str, Any]]:
         started = time.perf_counter()
@@ -111,7 +111,7 @@ class Bench:
     def close(self) -> None:
         """Kill them all."""
         for kernel in self.kernels:
-            if kernel.process.poll() is None:
+            if kernel.lives():
                 kernel.kill()
         self.kernels.clear()
 
