@@ -70,6 +70,8 @@ class ArrayReducer:
                 return self._element(numpy, obj)
             if isinstance(obj, numpy.flatiter):
                 return rebuild.flat_iterator, (obj.base, obj.index)
+            if type(obj).__module__.startswith("numpy.random."):
+                return _random(numpy, obj)
         torch = sys.modules.get("torch")
         if torch is not None and hasattr(torch, "Tensor") and isinstance(obj, torch.Tensor):
             return self._torch(torch, obj)
@@ -175,6 +177,17 @@ class ArrayReducer:
             return None
         start, end, arrays = self._shared[position]
         return (start, end) if arrays > 1 and high <= end else None
+
+
+def _random(numpy: Any, obj: Any) -> Any:
+    """Generators of random numbers as every version of numpy makes them, and with what they spawn others from."""
+    cls = type(obj)
+    if cls is numpy.random.Generator:
+        return rebuild.numpy_generator, (obj.bit_generator,)
+    seeds = getattr(obj, "seed_seq", None)
+    if getattr(numpy.random, cls.__name__, None) is not cls or type(seeds) is not numpy.random.SeedSequence:
+        return NotImplemented
+    return rebuild.bit_generator, (cls.__name__, seeds), obj.state, None, None, rebuild.set_bit_generator
 
 
 def _attributed(function: Any, args: tuple[Any, ...], a: Any) -> Any:

@@ -405,6 +405,8 @@ def reduce(obj: Any) -> Any:
         # a fill value that was never set comes back as the default one
         fill = state[-1] if state[-1] is not None else sys.modules["numpy.ma"].default_fill_value(obj)
         return function, args, (*state[:-1], str(fill))
+    if type(obj).__module__ == "numpy.random._generator":
+        return type(obj), (obj.bit_generator,)  # numpy 1 tells a copy of its state, and not who shares it
     if type(obj).__module__.startswith("scipy.spatial.") and type(obj).__name__ in ("KDTree", "cKDTree"):
         # the tree's own buffer is full of addresses; it follows from the rest
         function, args, (_tree, *state) = obj.__reduce_ex__(5)

@@ -130,6 +130,25 @@ def read_only(array: Any) -> Any:
     return array
 
 
+def numpy_generator(bits: Any) -> Any:
+    """numpy.random.Generator over a bit generator."""
+    import numpy
+
+    return numpy.random.Generator(bits)
+
+
+def bit_generator(name: str, seeds: Any) -> Any:
+    """A bit generator of numpy.random; ``seeds`` is the SeedSequence that others are spawned from."""
+    import numpy
+
+    return getattr(numpy.random, name)(seeds)
+
+
+def set_bit_generator(bits: Any, state: dict[str, Any]) -> None:
+    """Put a bit generator where it was."""
+    bits.state = state
+
+
 def torch_generator(device: str, state: Any) -> Any:
     """torch.Generator at its state."""
     import torch

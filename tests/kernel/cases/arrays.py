@@ -261,6 +261,23 @@ case(
 )
 
 case(
+    "random_generators_that_share_and_spawn",
+    [
+        "import numpy as np\nR = np.random\nrngs = [R.Generator(kind(5)) for kind in (R.PCG64, R.MT19937, R.Philox, R.SFC64, R.PCG64DXSM)]\nsecond = R.Generator(rngs[0].bit_generator)\nlegacy = R.RandomState(7)",
+        "drawn = [r.integers(9, dtype='i4') for r in rngs]\nx = legacy.standard_normal()\nopen('made.txt', 'a').write('x')",
+    ],
+    [
+        "second.bit_generator is rngs[0].bit_generator and type(rngs[3].bit_generator) is R.SFC64",
+        "[int(r.bit_generator.random_raw()) for r in rngs] == $raw$ and legacy.standard_normal() == $normal$",
+    ],
+    "numpy",
+    capture={
+        "raw": "[int(__import__('copy').deepcopy(r.bit_generator).random_raw()) for r in rngs]",
+        "normal": "float(__import__('copy').deepcopy(legacy).standard_normal())",
+    },
+)
+
+case(
     "one_array_over_a_buffer",
     [
         "import numpy as np, array\narr = array.array('d', [1, 2, 3])\nover = np.frombuffer(arr)\nraw = bytearray(b'abcd')\npart = np.frombuffer(raw, 'u1')[1:3]\nopen('made.txt', 'a').write('x')",
