@@ -175,6 +175,8 @@ def torch_tensors(walker: Walker, members: list[Any]) -> None:
         walker.hash.text_of(f"{t.dtype} {t.layout} {t.device} {tuple(t.shape)} {t.requires_grad}")
         attributes = walker.keep(dict(t.__dict__)) if t.__dict__ else None
         walker.push(walker.keep([attributes, t.grad if t.is_leaf else None]))
+        if t.grad_fn is not None:
+            walker.push(walker.hold(_leaves(t)))
         if t.layout != torch.strided or t.is_quantized or t.device.type == "meta":
             walker.found.uncertain = True
             continue
@@ -187,6 +189,24 @@ def torch_tensors(walker: Walker, members: list[Any]) -> None:
                 walker.found.ranges.append((start, start + storage.nbytes()))
         if data.numel():
             walker.feed(data.cpu().contiguous().flatten().view(torch.uint8).numpy())
+
+
+def _leaves(t: Any) -> list[Any]:
+    """The tensors whose gradients a backward pass from here adds to; of very large graphs those that come first."""
+    pending, found = [t.grad_fn], []
+    seen: set[Any] = set()
+    while pending and len(seen) < _NODES:
+        node = pending.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if getattr(node, "variable", None) is not None:
+            found.append(node.variable)
+        pending += [following for following, _ in node.next_functions]
+    return found
+
+
+_NODES = 10_000
 
 
 def private_memory(obj: Any) -> set[int]:
