@@ -425,7 +425,9 @@ class Tracker:
     @staticmethod
     def _is_steady(state: NameState) -> bool:
         walk = state.walk
-        return state.atomic or state.known and not state.small and walk is not None and walk.steady and not walk.hides
+        if not state.known:
+            return False
+        return state.atomic or not state.small and walk is not None and walk.steady and not walk.hides
 
     def _add_untracked(self, writes: set[str], deletes: set[str]) -> None:
         number = self.history.next_number

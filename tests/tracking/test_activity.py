@@ -12,6 +12,8 @@ from typing import TypeVar
 import pytest
 
 from elastic_spawner.history import Rerun
+from elastic_spawner.objects.walk import Walker
+from elastic_spawner.tracking import tracker
 
 from .notebook import Notebook
 
@@ -182,3 +184,13 @@ def test_an_output_is_another_way_to_a_variable(notebook: Notebook) -> None:
     assert notebook.run("_.append(2)").writes == {"x", "y"}
     assert notebook.run("_3[0].append(2)").writes == {"x", "y"}
     assert notebook.run("_3").writes == set()
+
+
+def test_a_long_text_is_known_in_full_when_it_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot change; but when there was no time to read it after its cell, its digest is not the value's yet."""
+    monkeypatch.setattr(tracker, "BUDGET_SECONDS", 0.0)
+    notebook = Notebook()
+    notebook.run("text = b'elastic' * (1 << 20)")
+    notebook.tracker.settle()
+    walk = notebook.tracker.states["text"].walk
+    assert walk is not None and walk.digest == Walker().walk([b"elastic" * (1 << 20)]).digest
