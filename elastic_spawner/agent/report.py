@@ -38,6 +38,7 @@ async def kernel_states(agent: ElasticAgent) -> list[dict[str, Any]]:
             "problem": kernel.problem,
             "variables": kernel.status.get("variables"),
             "bytes": kernel.status.get("bytes"),
+            "pending": kernel.status.get("pending", 0),
             "warnings": kernel.status.get("warnings", []),
             "generation": kernel.generation,
             "last_checkpoint": kernel.status.get("last_checkpoint"),
@@ -56,6 +57,7 @@ async def kernel_plans(agent: ElasticAgent) -> list[dict[str, Any]]:
 async def restore_reports(agent: ElasticAgent) -> list[dict[str, Any]]:
     """What came back, kernel by kernel; those that could not even be started are at the end."""
     await agent.roster.look()
+    await asyncio.gather(*(_refresh(agent, k) for k in agent.kernels.values() if _is_coming(k)))
     reports = [
         {"id": kernel.id, "path": kernel.notebook, **restore}
         for kernel in agent.kernels.values()
@@ -69,7 +71,8 @@ async def _refresh(agent: ElasticAgent, kernel: Kernel) -> None:
     if not kernel.tracked or kernel.restoring or kernel.execution_state != "idle":
         return
     restored = (kernel.restore or {}).get("ended", 0.0)
-    if kernel.watched and kernel.status and kernel.status_at > max(kernel.executed_at, restored) and not agent.saving:
+    known = kernel.watched and kernel.status and not _is_coming(kernel)
+    if known and kernel.status_at > max(kernel.executed_at, restored) and not agent.saving:
         if (kernel.status.get("last_checkpoint") or {}).get("generation") == kernel.generation:
             return
     asked = time.monotonic()
@@ -77,8 +80,23 @@ async def _refresh(agent: ElasticAgent, kernel: Kernel) -> None:
         async with KernelChannel(kernel, agent.context) as channel:
             kernel.status = await channel.call("status", {}, start=Deadline.after(STATUS_SECONDS))
             kernel.status_at = asked
+            _amend(kernel)
     except ElasticError as error:
         agent.log.debug("the kernel of %s did not tell its status: %s", kernel.label, error)
+
+
+def _is_coming(kernel: Kernel) -> bool:
+    """Whether the report of its restore has to be amended."""
+    return bool((kernel.restore or {}).get("pending"))
+
+
+def _amend(kernel: Kernel) -> None:
+    """Write into the report what became of the variables that were still coming when the restore had ended."""
+    restore, newest = kernel.restore, kernel.status.get("last_restore")
+    if restore is None or not newest or not _is_coming(kernel) or newest["created"] != restore.get("created"):
+        return
+    notes = [n for n in restore["notes"] if n not in newest["notes"]]
+    restore.update({**newest, "notes": [*notes, *newest["notes"]]})
 
 
 async def _plan(agent: ElasticAgent, kernel: Kernel) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..objects.kinds import type_name
+from ..objects.walk import Walk
 from .prepare import Prepared
 
 LIBRARIES = (
@@ -64,10 +65,20 @@ def _variables(prepared: Prepared, summary: Mapping[str, Any], digests: Mapping[
             "fingerprint": "" if walk is None or walk.uncertain else digests.get(name, walk.digest),
             "modules": sorted(walk.modules) if walk is not None else [],
             "compiled": walk is None or walk.compiled,
+            "data": walk is not None and _is_data(walk),
             "cell": cell.execution_count if cell is not None else view.made_by.get(name),
             "reason": reasons.get(name, ""),
         }
     return found
+
+
+def _is_data(walk: Walk) -> bool:
+    """Whether nothing in it is code of the session's, an instance of its classes, or alive: only libraries' code runs
+    when it is loaded, and whoever cannot name it does not miss it."""
+    if walk.compiled or walk.instances or walk.finalizes or walk.hides or walk.reaches_namespace:
+        return False
+    others = (walk.functions, walk.custom, walk.opaque, walk.channels, walk.outward)
+    return not any(others) and "__main__" not in walk.modules
 
 
 def _libraries(made: set[str]) -> dict[str, str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LOADED, RECOMPUTED, LOST = "loaded", "recomputed", "lost"
+PENDING = "pending"
+"""It is still coming: whoever needs it waits for it."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class Fate:
     """What became of one variable."""
 
     status: str
-    """``loaded``, ``recomputed`` or ``lost``."""
+    """``loaded``, ``recomputed``, ``lost``, or ``pending`` as long as it is still coming."""
     reason: str = ""
     """Why it was recomputed or lost."""
     cell: int | None = None
@@ -71,17 +73,20 @@ class RestoreReport:
             "notes": self.notes,
             "seconds": self.seconds,
             "bytes": self.bytes,
+            "pending": len(self.names(PENDING)),
         }
 
     def headline(self) -> str:
         """One line."""
-        counts = {s: len(self.names(s)) for s in (LOADED, RECOMPUTED, LOST)}
+        counts = {s: len(self.names(s)) for s in (LOADED, RECOMPUTED, LOST, PENDING)}
         parts = [f"{counts[LOADED]} variable{'s' if counts[LOADED] != 1 else ''} loaded"]
         if counts[RECOMPUTED]:
             cells = ", ".join(f"In [{r['cell']}]" for r in self.rerun)
             parts.append(f"{counts[RECOMPUTED]} recomputed by running {cells} again")
         if counts[LOST]:
             parts.append(f"{counts[LOST]} lost")
+        if counts[PENDING]:
+            parts.append(f"{counts[PENDING]} still coming")
         return f"Session restored in {self.seconds.get('total', 0.0):.2f} s: {', '.join(parts)}."
 
     def __str__(self) -> str:
@@ -98,7 +103,8 @@ class RestoreReport:
 
     def _repr_html_(self) -> str:
         rows = []
-        for status, colour in ((LOST, "#b3261e"), (RECOMPUTED, "#8a6100"), (LOADED, "#1b6e3c")):
+        colours = {LOST: "#b3261e", RECOMPUTED: "#8a6100", PENDING: "#5f6368", LOADED: "#1b6e3c"}
+        for status, colour in colours.items():
             for name in self.names(status):
                 fate = self.variables[name]
                 said = fate.reason + (f". To have it back, {fate.cure()}." if status == LOST else "")

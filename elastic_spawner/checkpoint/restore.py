@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Protocol
 
 from ..errors import CheckpointError, CheckpointNotFound, CorruptChunk, RestoreError
@@ -19,7 +20,7 @@ from . import pickling, rebuild_live, standard
 from .compare import Comparer, Verdict, is_installed
 from .packs import ExtentReader
 from .record import read_history, read_lists
-from .report import LOADED, LOST, RECOMPUTED, Fate, RestoreReport
+from .report import LOADED, LOST, PENDING, RECOMPUTED, Fate, RestoreReport
 from .repository import Repository
 
 
@@ -51,9 +52,18 @@ FIRST_HIDDEN = ("environment", "search path", "folder", "locale", "interpreter",
 
 
 class Restorer:
-    """One restore of one manifest."""
+    """One restore of one manifest.
 
-    def __init__(self, repository: Repository, manifest: Mapping[str, Any], stage: Stage) -> None:
+    ``later``: components of more bytes than this, that nothing needs which is done before `restore` returns, may be put
+    off (`put_off`); their variables are ``pending`` in the report.
+    """
+
+    def __init__(
+        self, repository: Repository, manifest: Mapping[str, Any], stage: Stage, later: int | None = None
+    ) -> None:
+        self.later = later
+        self.put_off: list[Mapping[str, Any]] = []
+        """In the order in which the session came to be."""
         self.repository, self.manifest, self.stage = repository, manifest, stage
         self.reader = ExtentReader(repository, manifest["packs"])
         self.entries: Mapping[str, Any] = manifest["variables"]
@@ -71,6 +81,7 @@ class Restorer:
         self._done: set[int] = set()
         self._missing: dict[str, dict[str, None]] = {}
         """Libraries that are not installed here, and what of them was not brought back."""
+        self._interruptible = False
 
     def restore(self) -> RestoreReport:
         """Do it all; never raises for the sake of a single variable."""
@@ -83,7 +94,7 @@ class Restorer:
         self.report.notes += self.stage.prepare(self.manifest["extras"])
         self._load_components()
         loaded = time.perf_counter()
-        self._recompute()
+        self._recompute({n for n, e in self.entries.items() if e["plan"] == "rerun"} | self.problems.keys())
         rerun = time.perf_counter()
         self._bind()
         self._finish_hidden()
@@ -127,39 +138,90 @@ class Restorer:
 
     def _load_components(self) -> None:
         """Load in the order in which the session came to be: what runs while loading finds its globals."""
-        for component in sorted(self.manifest["components"], key=self._age):
-            names = component["names"]
-            try:
-                values = pickling.load(
-                    self.reader.read(component["payload"]), [self.reader.read(b) for b in component["buffers"]]
-                )
-            except Exception as e:
-                self._not_loaded(names, e)
-                continue
-            finally:
-                told, rebuild_live.notes[:] = list(rebuild_live.notes), []
-            self.report.bytes += component["bytes"]
-            self.report.notes += [f"{', '.join(names)}: {text}." for text in told]
-            compared = {n: self._compare(n, values.get(n)) for n in names}
-            unequal = {n: problem for n, (_, problem) in compared.items() if problem is not None}
-            if unequal:
-                _refused.append(values)
-                # the others of the component share objects with what is wrong
-                for name in names:
-                    self.problems[name] = unequal.get(
-                        name, f"it shares objects with {next(iter(unequal))}, which differs"
-                    )
-                continue
-            if not self.comparer.same_python:
-                modules = {m for n in names for m in self.entries[n]["modules"]}
-                standard.complete(values.values(), self.stage.namespace, modules)
-            for name in names:
-                self.values[name] = values[name]
-                self.fates[name] = self._loaded(name, compared[name][0])
-                if name not in self.attributes:
-                    self.stage.namespace[name] = values[name]
+        components = sorted(self.manifest["components"], key=self._age)
+        waiting = self._that_can_wait(components)
+        blind = []
+        for component in components:
+            if component not in waiting and isinstance(self.load(component), NameError):
+                blind.append(component)
+        # to import a library later would change the state that it keeps under the user's hands
+        now = [c for c in waiting if self.problems or not self._imported(c)]
+        for component in now:
+            self.load(component)
+        for component in blind if now else ():  # it may have looked for what was put off
+            for name in component["names"]:
+                self.problems.pop(name, None)
+                self.cures.pop(name, None)
+            self.load(component)
+        self.put_off = [c for c in waiting if c not in now]
+        for component in self.put_off:
+            for name in component["names"]:
+                self.fates[name] = self.fate(name, PENDING)
+                self.stage.namespace.pop(name, None)  # of another session, or of a restore before this one
 
-    def _not_loaded(self, names: list[str], error: Exception) -> None:
+    def _that_can_wait(self, components: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Large components of data only, that neither a cell which is run again touches nor anything of the shell."""
+        if self.later is None or not self.comparer.same_python:
+            return []
+        rerun = self.manifest["rerun_cells"]
+        busy = {name for name, _ in self.manifest["extras"]["outputs"].values() if name is not None}
+        if any(e["plan"] == "rerun" for e in self.entries.values()):
+            if not self._may_run(rerun):
+                return []
+            for cell in (self.history.cells[n] for n in rerun):
+                busy |= {name for name, _ in cell.reads} | cell.writes | cell.deletes
+        return [
+            c
+            for c in components
+            if c["bytes"] > self.later
+            and c["codec"] == "pickle"
+            and (busy | self.attributes).isdisjoint(c["names"])
+            and all(self.entries[n].get("data") for n in c["names"])
+        ]
+
+    def _imported(self, component: Mapping[str, Any]) -> bool:
+        return all(m in sys.modules for n in component["names"] for m in self.entries[n]["modules"])
+
+    def load(self, component: Mapping[str, Any], read: tuple[Any, Sequence[Any]] | None = None) -> Exception | None:
+        """Load a component, compare it and bind its names; returns what loading it raised.
+
+        ``read`` are its stream and its buffers, if they were read and verified before: then nothing is bound.
+        """
+        names = component["names"]
+        try:
+            stream, buffers = read or self.read(component)
+            values = pickling.load(stream, buffers)
+        except Exception as e:
+            self.not_loaded(names, e)
+            return e
+        finally:
+            told, rebuild_live.notes[:] = list(rebuild_live.notes), []
+        self.report.bytes += component["bytes"]
+        self.report.notes += [f"{', '.join(names)}: {text}." for text in told]
+        compared = {n: self._compare(n, values.get(n)) for n in names}
+        unequal = {n: problem for n, (_, problem) in compared.items() if problem is not None}
+        if unequal:
+            _refused.append(values)
+            # the others of the component share objects with what is wrong
+            for name in names:
+                self.problems[name] = unequal.get(name, f"it shares objects with {next(iter(unequal))}, which differs")
+            return None
+        if not self.comparer.same_python:
+            modules = {m for n in names for m in self.entries[n]["modules"]}
+            standard.complete(values.values(), self.stage.namespace, modules)
+        for name in names:
+            self.values[name] = values[name]
+            self.fates[name] = self._loaded(name, compared[name][0])
+            if name not in self.attributes and read is None:
+                self.stage.namespace[name] = values[name]
+        return None
+
+    def read(self, component: Mapping[str, Any]) -> tuple[bytearray, list[bytearray]]:
+        """Stream and buffers of a component, verified. Raises CorruptChunk, FormatError, StoreError."""
+        return self.reader.read(component["payload"]), [self.reader.read(b) for b in component["buffers"]]
+
+    def not_loaded(self, names: list[str], error: Exception) -> None:
+        """Note why the names of a component could not be loaded."""
         said = str(error) if isinstance(error, CheckpointError) else f"{type(error).__name__}: {error}"[:300]
         blamed = (
             [b for n in names if (b := self.comparer.blame(n))[0]] if not isinstance(error, CheckpointError) else []
@@ -174,7 +236,7 @@ class Restorer:
                 self.problems[name] = said if isinstance(error, CheckpointError) else f"loading it failed ({said})"
 
     def _loaded(self, name: str, verified: bool) -> Fate:
-        return self._fate(name, LOADED, "" if verified else self.comparer.why_unknown(name), verified)
+        return self.fate(name, LOADED, "" if verified else self.comparer.why_unknown(name), verified)
 
     def _age(self, component: Mapping[str, Any]) -> tuple[bool, int]:
         names = component["names"]
@@ -193,8 +255,31 @@ class Restorer:
 
     # -- recompute
 
-    def _recompute(self) -> None:
-        wanted = {n for n, e in self.entries.items() if e["plan"] == "rerun"} | self.problems.keys()
+    def recompute(self, problems: Mapping[str, str], cures: Mapping[str, str]) -> dict[str, Any]:
+        """Recompute what was put off and could not be loaded, from copies of what its cells need; returns the values.
+
+        The namespace must hold nothing of the session, which may have gone on since. ``fates`` and ``report.rerun``
+        say what became of each. Raises KeyboardInterrupt when a cell is interrupted.
+        """
+        self._interruptible = True
+        self.history = self._load_history()
+        self.problems, self.cures = dict(problems), dict(cures)
+        components = sorted(self.manifest["components"], key=self._age)
+        there = {n for c in components for n in c["names"]} - problems.keys()
+        problem = self._problem(there)
+        found = [requirements(problem, {name}, there) for name in sorted(problems)]
+        cells = {number for needed in found if isinstance(needed, tuple) for number in needed}
+        read = {name for number in cells for name, _ in self.history.cells[number].reads} & there
+        for component in components:
+            if not read.isdisjoint(component["names"]):
+                self.load(component)
+        self._recompute(set(problems))
+        for name in problems:
+            if name not in self.fates:
+                self._lose(name, self.problems[name])
+        return {n: self.values[n] for n in problems if self.fates[n].status == RECOMPUTED}
+
+    def _recompute(self, wanted: set[str]) -> None:
         for name in [n for n in wanted if self.comparer.missing_libraries(n)]:
             wanted.discard(name)  # no cell can make it here
             self.problems[name], self.cures[name] = self.comparer.blame(name)
@@ -211,12 +296,11 @@ class Restorer:
 
     def _cells_for(self, wanted: set[str]) -> list[int]:
         """The cells to run, in order; names that cannot be had are noted as problems."""
-        problem = self._problem()
-        planned = not self.problems
-        if planned and all(math.isfinite(problem.cells[c].seconds) for c in self.manifest["rerun_cells"]):
+        if not self.problems and self._may_run(self.manifest["rerun_cells"]):
             return list(self.manifest["rerun_cells"])
         cells: set[int] = set()
         available = set(self.values)
+        problem = self._problem(available)
         for name in sorted(wanted):
             needed = requirements(problem, {name}, available)
             if isinstance(needed, tuple):
@@ -226,17 +310,25 @@ class Restorer:
                 self.problems[name] = because + needed.describe(self._label)
         return sorted(cells)
 
-    def _problem(self) -> Problem:
+    def _may_run(self, numbers: Sequence[int]) -> bool:
+        cells = [self.history.cells.get(n) for n in numbers]
+        return all(c is not None and c.rerun is not Rerun.FORBIDDEN and self._changed(c) is None for c in cells)
+
+    def _changed(self, cell: CellExecution) -> str | None:
+        """A file that the cell read and that is another one now."""
+        return next((f.path for f in cell.files if self.stage.file_changed(f)), None)
+
+    def _problem(self, available: Set[str]) -> Problem:
         cells = {}
         for number, cell in self.history.cells.items():
-            changed = next((f.path for f in cell.files if self.stage.file_changed(f)), None)
+            changed = self._changed(cell)
             forbidden = cell.rerun is Rerun.FORBIDDEN or changed is not None
             reason = f"it read {changed}, which has changed since" if changed else "; ".join(cell.reasons)
             seconds = math.inf if forbidden else cell.seconds
             cells[number] = Cell(number, seconds, cell.reads, frozenset((n, number) for n in cell.writes), reason)
         variables = []
         for name in self.entries:
-            cost = 0.0 if name in self.values else math.inf
+            cost = 0.0 if name in available else math.inf
             variables.append(Variable(name, (name, self.history.active.get(name, 0)), cost, cost))
         return Problem(cells, tuple(variables))
 
@@ -254,6 +346,8 @@ class Restorer:
             self._set_hidden(kind, text)
         started = time.perf_counter()
         raised = self.stage.run(cell)
+        if self._interruptible and raised == "KeyboardInterrupt" != cell.error:
+            raise KeyboardInterrupt
         if raised != cell.error:
             self._raised[cell.number] = (
                 f"running {cell.label()} again raised {raised}"
@@ -298,7 +392,7 @@ class Restorer:
         reason = self.problems.pop(name, "") or self.entries[name]["reason"]
         unknown = "" if verified else self.comparer.why_unknown(name)
         reason = "; ".join(filter(None, (reason, unknown)))
-        self.fates[name] = self._fate(name, RECOMPUTED, reason, verified)
+        self.fates[name] = self.fate(name, RECOMPUTED, reason, verified)
 
     def _doubts(self, number: int | None) -> tuple[str, ...]:
         cell = self.history.cells.get(number) if number is not None else None
@@ -372,12 +466,13 @@ class Restorer:
             else:
                 namespace[name] = value
 
-    def _fate(self, name: str, status: str, reason: str = "", verified: bool = False) -> Fate:
+    def fate(self, name: str, status: str, reason: str = "", verified: bool = False) -> Fate:
+        """What is said of a variable."""
         entry = self.entries[name]
         return Fate(status, reason, entry["cell"], verified, entry["type"], self.cures.get(name, ""))
 
     def _lose(self, name: str, reason: str) -> None:
-        self.fates[name] = self._fate(name, LOST, reason)
+        self.fates[name] = self.fate(name, LOST, reason)
 
 
 def find(repository: Repository, session: str, generation: int | None = None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ PATIENCE_S = 300.0
 
 RESTORING = ("restoring", "restoring_old")
 PENDING = {"spawn": "starting", "stop": "stopping"}
-FATES = ("lost", "recomputed", "loaded")
+FATES = ("lost", "recomputed", "pending", "loaded")
 
 
 def status(options: argparse.Namespace) -> int:
@@ -196,7 +196,8 @@ def _outcome(kernel: dict[str, Any]) -> str:
     ordered = sorted(
         variables.items(), key=lambda v: (FATES.index(v[1]["status"]) if v[1].get("status") in FATES else 0, v[0])
     )
-    counts = [f"{sum(f.get('status') == fate for _, f in ordered)} {fate}" for fate in reversed(FATES)]
+    numbers = {fate: sum(f.get("status") == fate for _, f in ordered) for fate in reversed(FATES)}
+    counts = [f"{number} {fate}" for fate, number in numbers.items() if number or fate != "pending"]
     state, reason = text_of(restore.get("status")), text_of(restore.get("reason"))
     lines = [f"{_label(kernel)}: {state}{': ' + reason if reason else ''}"]
     if ordered:

@@ -53,6 +53,16 @@ class Idle:
         if threading.current_thread() is threading.main_thread():
             self._timer = loop.call_later(DELAY, self._slice, loop)
 
+    def wake(self, loop: Any) -> None:
+        """There is work, of which no cell was the cause. Called by the loop itself."""
+        if not self._running and self._timer is None:
+            self._timer = loop.call_later(DELAY, self._slice, loop)
+
+    @property
+    def runs(self) -> bool:
+        """Whether a cell or a message to a widget is running."""
+        return self._running > 0
+
     def recount(self) -> None:
         """A cell begins on the main thread, so that nothing else can be running there."""
         if threading.current_thread() is threading.main_thread():

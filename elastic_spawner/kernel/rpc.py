@@ -63,7 +63,7 @@ def _checkpoint(
 
 def _restore(url: str, session: str, key: str, generation: int | None = None) -> dict[str, Any]:
     current = sessions.current()
-    current.unseen = current.restore(url, session, bytes.fromhex(key), generation)
+    current.unseen = current.restore(url, session, bytes.fromhex(key), generation, behind=True)
     report: dict[str, Any] = current.unseen.to_dict()
     return {**report, "execution_count": current.stage.shell.execution_count}
 

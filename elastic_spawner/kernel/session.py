@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import WouldLose
-from ..history import History
 from ..objects.live import kernel_streams
 from ..tracking import hidden
 from ..tracking.hold import threads_held
 from ..tracking.tracker import Tracker
 from . import loading
+from .behind import Behind
 from .idle import Idle
 from .notices import Notices
 from .parts import is_output, made_by
@@ -36,6 +36,7 @@ class Session:
         self._happened = (False, 0)
         self.notices = Notices(self.stage, self.tracker, lambda: self.costs)
         self.idle = Idle(self._idle_work, self._idle_failed)
+        self.behind = Behind(self.stage, self.tracker, self.idle, self.paused)
         self._costs: Any = None
         self._cache: Any = None
         self._repositories: dict[tuple[str, bytes, bool], Any] = {}
@@ -58,6 +59,7 @@ class Session:
 
     def stop(self) -> None:
         """Watch no longer."""
+        self.behind.complete()
         events = self.stage.shell.events
         events.unregister("pre_execute", self._before_any)
         events.unregister("post_execute", self._after_any)
@@ -79,9 +81,12 @@ class Session:
         activity = self.tracker.activity
         self._happened = activity.happened, activity.events
         activity.told()
+        if not self._paused:
+            self.behind.let_in()
         self.idle.enter()
 
     def _after_any(self) -> None:
+        self.behind.cell_ended()
         self.idle.leave()
 
     def expected(self) -> None:
@@ -94,9 +99,12 @@ class Session:
         if self._paused:
             return
         self.idle.recount()
-        self._tell()
         try:
             transformed = getattr(info, "transformed_cell", None) or self.stage.shell.transform_cell(info.raw_cell)
+            if not self.behind.let_cell_in(transformed):
+                return
+            self.expected()
+            self._tell()
             self.tracker.begin(info.raw_cell, transformed)
         except Exception as e:
             self._fail(e)
@@ -124,8 +132,11 @@ class Session:
     # -- while no cell runs
 
     def _idle_work(self) -> Iterator[None]:
-        """Say what will be lost; look in full at what the cells left unknown; import what a save needs."""
+        """Bind what was put off; say what will be lost; look in full at what is unknown; import what a save needs."""
         tracker = self.tracker
+        yield from self.behind.steps()
+        if self.behind.names:
+            return  # what a plan would do cannot be told yet
         yield from self.notices.steps()
         looked = False
         while (name := tracker.unfinished()) is not None:
@@ -145,8 +156,11 @@ class Session:
     def _tell(self) -> None:
         """Say with the first cell after a move what did not come back; one that kept everything is not worth a word."""
         report, self.unseen = self.unseen, None
+        news = self.behind.tell()
         if report is not None and (report.names("lost") or report.notes):
             print(f"{report}\n(elastic_spawner: %elastic report shows every variable)", file=sys.stderr)
+        elif news:
+            print("\n".join(f"elastic_spawner: {text}" for text in news), file=sys.stderr)
 
     def _fail(self, error: Exception) -> None:
         """Watching failed: the user's cell must not; what it did counts as unknown."""
@@ -217,6 +231,7 @@ class Session:
         """Plan a save; writes nothing. What is known to be in the store at ``url`` costs nothing to store."""
         from ..checkpoint.save import prepare
 
+        self.behind.complete()
         with self.paused(), threads_held() as restless:
             view = self.view(restless)
             try:
@@ -243,6 +258,10 @@ class Session:
         from ..checkpoint import encryption
         from ..checkpoint.save import save
 
+        started = time.perf_counter()
+        self.behind.complete()
+        if deadline_s is not None:
+            deadline_s -= time.perf_counter() - started
         with self.paused():
             sealing = encryption.wanted(encrypt)
             if sealing:
@@ -260,26 +279,28 @@ class Session:
         self.last_checkpoint = {**done, "url": url, "session": session, "time": time.time()}
         return done
 
-    def restore(self, url: str, session: str, key: bytes, generation: int | None = None) -> Any:
-        """Restore from a store; returns the RestoreReport. Raises CheckpointError, StoreError, RestoreError."""
+    def restore(self, url: str, session: str, key: bytes, generation: int | None = None, behind: bool = False) -> Any:
+        """Restore from a store; returns the RestoreReport. Raises CheckpointError, StoreError, RestoreError.
+
+        With ``behind``, large data may still be coming when it returns.
+        """
         from ..checkpoint.restore import Restorer, find
 
+        self.behind.complete()
+        later = self.behind.least() if behind else None
         with self.paused():
             repository = self.repository(url, key)
-            restorer = Restorer(repository, find(repository, session, generation), self.stage)
+            restorer = Restorer(repository, find(repository, session, generation), self.stage, later)
             report = restorer.restore()
             report.notes += self.stage.set_extras(restorer.manifest["extras"])
             self.tracker.patches.targets.update((m, a) for m, a in restorer.manifest["extras"]["patched"])
             self.tracker.attributes.update(restorer.manifest["extras"]["used"])
             self.tracker.submodules.update(restorer.manifest["extras"]["submodules"])
-            self._adopt(restorer.history)
+            self.tracker.pending = {n for c in restorer.put_off for n in c["names"]}
+            self.tracker.adopt(restorer.history)
         self.last_restore = report
+        self.behind.put_off(restorer)
         return report
-
-    def _adopt(self, history: History) -> None:
-        """Go on with the restored history; what is not there any more is forgotten."""
-        tracker = self.tracker
-        tracker.adopt(history)
 
     def repository(self, url: str, key: bytes, encrypt: bool = False) -> Any:
         """The checkpoint repository at a URL, kept open for the next save."""
@@ -294,10 +315,12 @@ class Session:
     def status(self) -> dict[str, Any]:
         """A summary as plain JSON."""
         states = self.tracker.states.values()
+        pending = self.behind.names
         return {
             "tracking": True,
             "cells": len(self.tracker.history.cells),
-            "variables": len(self.stage.names()),
+            "variables": len(self.stage.names()) + len(pending),
+            "pending": len(pending),
             "bytes": sum(s.walk.bytes for s in states if s.walk is not None),
             "warnings": list(self.warnings),
             "last_checkpoint": self.last_checkpoint,

@@ -51,6 +51,8 @@ class Accesses:
     """Chains of names that end in the attribute that is set (see `patches`)."""
     escapes: bool = False
     """Code was met whose reads cannot be known."""
+    unsure: bool = False
+    """There was more than was searched for code."""
 
     def add(self, other: Accesses) -> None:
         """Unite with ``other``."""
@@ -64,6 +66,7 @@ class Accesses:
         self.patches |= other.patches
         self.awaits |= other.awaits
         self.escapes |= other.escapes
+        self.unsure |= other.unsure
 
 
 _cache: dict[types.CodeType, Accesses] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import types
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from .accesses import Accesses, of_code
 
 _ELEMENTS = 500
 _OBJECTS = 5000
+_LISTED = (list, tuple, collections.deque)
 _CONTAINERS = (list, tuple, set, frozenset)
 _SIZED = frozenset({*_CONTAINERS, dict})
 
@@ -45,6 +47,7 @@ def reachable_accesses(
             keep.append(value)
             if cls in _SIZED and len(value) > _ELEMENTS:
                 if id(value) in searched:
+                    found.unsure = True
                     continue
                 searched.add(id(value))
             try:
@@ -53,8 +56,9 @@ def reachable_accesses(
                 found.escapes = True  # its class raises when it is looked at: what it runs cannot be known
         new = found.reads - names_done
         names_done |= new
-        pending = [namespace[n] for n in new if n in namespace]
+        pending += [namespace[n] for n in new if n in namespace]
         if not pending or budget <= 0:
+            found.unsure = found.unsure or bool(pending)
             return found
 
 
@@ -84,21 +88,34 @@ def _inside(value: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]
     if cls in (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType):
         return _generator(value, namespace, found)
     if cls is dict:
-        return [] if value is namespace or "__builtins__" in value else _some(value.values())
+        return [] if value is namespace or "__builtins__" in value else _some(value.values(), found)
     if cls in _CONTAINERS:
-        return _some(value)
+        return _some(value, found)
     wrapped = [getattr(value, "__wrapped__", None)] if issubclass(cls, functools._lru_cache_wrapper) else []
-    inside = [cls] if is_user_class(cls) else wrapped
+    inside = [cls, *_slots(value)] if is_user_class(cls) else wrapped
     if issubclass(cls, dict):
-        inside += _some(dict.values(value))
-    elif issubclass(cls, (list, tuple)):
-        base: Any = list if issubclass(cls, list) else tuple
-        inside += _some(list(base.__iter__(value)))
+        inside += _some(dict.values(value), found)
+    elif issubclass(cls, _LISTED):
+        base: Any = next(b for b in _LISTED if issubclass(cls, b))
+        inside += _some(list(base.__iter__(value)), found)
     try:
         attributes = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return inside
-    return inside + (_some(attributes.values()) if isinstance(attributes, dict) else [])
+    return inside + (_some(attributes.values(), found) if isinstance(attributes, dict) else [])
+
+
+def _slots(value: Any) -> list[Any]:
+    """What is in the slots of a user's instance."""
+    inside = []
+    for cls in type(value).__mro__:
+        for member in vars(cls).values() if is_user_class(cls) and "__slots__" in vars(cls) else ():
+            if type(member) is types.MemberDescriptorType:
+                try:
+                    inside.append(member.__get__(value))
+                except AttributeError:
+                    continue
+    return inside
 
 
 def _function(f: types.FunctionType, namespace: dict[str, Any], found: Accesses) -> list[Any]:
@@ -130,13 +147,14 @@ def _generator(g: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]:
     return list(frame.f_locals.values())
 
 
-def _some(values: Collection[Any]) -> list[Any]:
+def _some(values: Collection[Any], found: Accesses) -> list[Any]:
     """Elements that may carry code: all of a small container; of a large one the functions and one of each type."""
     kinds = set(map(type, values))
     if kinds <= ATOMIC:
         return []
     if len(values) <= _ELEMENTS:
         return [v for v in values if type(v) not in ATOMIC]
+    found.unsure = True
     chosen: list[Any] = []
     for kind in kinds - ATOMIC:
         if kind in (types.FunctionType, types.MethodType):

@@ -184,6 +184,7 @@ _PROBE = "_get_default_tempdir"
 it done while it compiles the first cell."""
 
 _ignored_threads: set[int] = set()
+_KERNELS = ("ipykernel.", "IPython.", "zmq.", "tornado.", "tqdm.", "elastic_spawner.")
 
 
 def ignore_thread(ident: int) -> None:
@@ -191,15 +192,18 @@ def ignore_thread(ident: int) -> None:
     _ignored_threads.add(ident)
 
 
+def heed_thread(ident: int) -> None:
+    """The thread has ended: another one may get its number."""
+    _ignored_threads.discard(ident)
+
+
 def is_kernels(thread: Any) -> bool:
     """Whether the thread is the kernel's own: it opens another one whenever a front end asks for a subshell.
 
-    Or tqdm's, that does nothing but redraw bars.
+    Or ours, or tqdm's that does nothing but redraw bars.
     """
     made_by = (type(thread).__module__, getattr(getattr(thread, "_target", None), "__module__", None))
-    return any(
-        isinstance(m, str) and m.startswith(("ipykernel.", "IPython.", "zmq.", "tornado.", "tqdm.")) for m in made_by
-    )
+    return any(isinstance(m, str) and m.startswith(_KERNELS) for m in made_by)
 
 
 def _own_folders() -> tuple[tuple[str, ...], tuple[str, ...]]:

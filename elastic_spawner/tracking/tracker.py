@@ -80,6 +80,8 @@ class Tracker:
         """The name whose value is being walked between cells."""
         self.disturbed = False
         """The cell touches what is being examined: that has to end, and let go of the value, before the cell runs."""
+        self.pending: set[str] = set()
+        """Names of a restored session whose values are still to come."""
         self.submodules: set[str] = set()
         """Dotted names that cells imported: ``import urllib.request`` binds ``urllib`` and loads more than that."""
 
@@ -296,20 +298,28 @@ class Tracker:
         self.effects.stop()
 
     def adopt(self, history: History) -> None:
-        """Go on from a restored history; variables that did not come back are deleted in it."""
+        """Go on from a restored history; variables that did not come back, nor are `pending`, are deleted in it."""
         self.history = history
         for name in list(self.states):
             self.values.forget(name)
         present = set(self.names())
         for name in present:
             self.values.look(name, self.namespace[name], at_once())
-        missing = set(history.active) - present
-        if missing:
-            self._add_untracked(set(), missing)
+        self.lost(set(history.active) - present - self.pending)
         unknown = present - history.active.keys()
         if unknown:
             self._add_untracked(unknown, set())
         self.hidden.refresh()
+
+    def lost(self, names: Collection[str]) -> None:
+        """These do not come back: they are deleted in the history, unless they were meanwhile."""
+        gone = {n for n in names if n in self.history.active}
+        if gone:
+            self._add_untracked(set(), gone)
+
+    def arrived(self, name: str) -> None:
+        """A pending value is there now, which is no change to it."""
+        self.values.look(name, self.namespace[name], at_once())
 
     # -- what happened outside of cells
 

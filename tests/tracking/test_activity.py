@@ -13,7 +13,7 @@ import pytest
 
 from elastic_spawner.history import Rerun
 from elastic_spawner.objects.walk import Walker
-from elastic_spawner.tracking import tracker
+from elastic_spawner.tracking import budget
 
 from .notebook import Notebook
 
@@ -188,7 +188,7 @@ def test_an_output_is_another_way_to_a_variable(notebook: Notebook) -> None:
 
 def test_a_long_text_is_known_in_full_when_it_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot change; but when there was no time to read it after its cell, its digest is not the value's yet."""
-    monkeypatch.setattr(tracker, "BUDGET_SECONDS", 0.0)
+    monkeypatch.setattr(budget, "SECONDS", 0.0)
     notebook = Notebook()
     notebook.run("text = b'elastic' * (1 << 20)")
     notebook.tracker.settle()

@@ -17,7 +17,7 @@ MAX_ITEMS = 2000
 MAX_TEXT = 20_000
 """Characters of one text, such as a cell's source."""
 
-FATES = ("loaded", "recomputed", "lost")
+FATES = ("loaded", "pending", "recomputed", "lost")
 
 
 @dataclass(frozen=True)
