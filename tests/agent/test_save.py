@@ -235,8 +235,9 @@ def test_a_kernel_that_dies_while_it_is_saved_leaves_the_previous_checkpoint(ser
     # Arms itself in the save: nothing is pickled before, or it would die then.
     server.run(other, "y = 1")
     server.run(kernel_id, "import os\n" + DEADLY.replace("if armed", "if os.path.exists('armed')"))
-    (server.home / "armed").touch()
     server.run(kernel_id, "deadly.mark = 1")
+    time.sleep(1)  # what the cell made is looked at between cells, too
+    (server.home / "armed").touch()
     failed = server.checkpoint()
     assert failed.status == 502, failed
     assert [kernel["id"] for kernel in failed.body["error"]["kernels"]] == [kernel_id]
