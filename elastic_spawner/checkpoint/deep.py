@@ -18,14 +18,21 @@ LEVELS = 1_000_000
 STACK_BYTES = 1 << 30
 """Address space of the thread's stack; memory is only taken for as much as is used."""
 _PER_LEVEL = 2048
+_SHALLOW, _CALLS = 10_000, 16
+"""Calls that are always allowed, and as many more for each node."""
 
 
-def dump(stream: Any, values: Any, reductions: Callable[[Any], Any], aside: Callable[[Any], bool]) -> None:
-    """Pickle ``values`` with protocol 5. Raises RecursionError when even so it is too deep, or what they raise."""
+def dump(stream: Any, values: Any, reductions: Callable[[Any], Any], aside: Callable[[Any], bool], nodes: int) -> None:
+    """Pickle ``values``, which are of so many ``nodes``, with protocol 5.
+
+    Raises RecursionError when even so it is too deep, or what they raise. What makes new objects whenever it is looked
+    at (a mock has any attribute) would be pickled for ever: no graph is deeper than its nodes are many.
+    """
+    levels = _SHALLOW + _CALLS * nodes
     if sys.version_info >= (3, 12):
-        _with_limit(LEVELS, _in_python, stream, values, reductions, aside)
+        _with_limit(min(LEVELS, levels), _in_python, stream, values, reductions, aside)
     else:
-        _in_thread(_in_c, stream, values, reductions, aside)
+        _in_thread(min(STACK_BYTES // _PER_LEVEL, levels), _in_c, stream, values, reductions, aside)
 
 
 def _in_python(stream: Any, values: Any, reductions: Callable[[Any], Any], aside: Callable[[Any], bool]) -> None:
@@ -68,12 +75,12 @@ def _with_limit(limit: int, call: Callable[..., None], *args: Any) -> None:
         sys.setrecursionlimit(before)
 
 
-def _in_thread(call: Callable[..., None], *args: Any) -> None:
+def _in_thread(levels: int, call: Callable[..., None], *args: Any) -> None:
     raised: list[BaseException] = []
 
     def work() -> None:
         try:
-            _with_limit(STACK_BYTES // _PER_LEVEL, call, *args)
+            _with_limit(levels, call, *args)
         except BaseException as e:
             raised.append(e)
 

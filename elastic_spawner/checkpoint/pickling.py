@@ -342,7 +342,8 @@ def dump(
                     stream.restart()
                     buffers.clear()
                     reductions.plain = False
-                    deep.dump(stream, values, Reductions(namespace, walks, raw=codec != "pickle"), aside)
+                    nodes = sum(w.nodes for w in walks)
+                    deep.dump(stream, values, Reductions(namespace, walks, raw=codec != "pickle"), aside, nodes)
             elif codec == "cloudpickle":
                 _cloudpickler(stream, reductions, aside).dump(values)
             else:
