@@ -14,7 +14,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -170,6 +172,20 @@ class Kernel:
         end = time.monotonic() + PATIENCE
         while self.lives() and time.monotonic() < end:
             time.sleep(0.01)
+
+
+@contextmanager
+def watched(folder: Path, setup: str) -> Iterator[Kernel]:
+    """A kernel with the extension, in a folder of its own, that has run ``setup`` as its first cell."""
+    for name in ("cwd", "home"):
+        (folder / name).mkdir()
+    made = Kernel(folder, "a")
+    try:
+        made.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
+        made.execute(setup)
+        yield made
+    finally:
+        made.kill()
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .runner import Kernel
+from .runner import Kernel, watched
 
 STATE = "__import__('elastic_spawner.kernel.session', fromlist=['current']).current()"
 
@@ -16,16 +16,9 @@ STATE = "__import__('elastic_spawner.kernel.session', fromlist=['current']).curr
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """One kernel for all tests here; names are of one test each."""
-    folder = tmp_path_factory.mktemp("notices")
-    for name in ("cwd", "home"):
-        (folder / name).mkdir()
-    made = Kernel(folder, "a")
-    try:
-        made.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
-        made.execute("import socket\ndef serve(): return socket.create_server(('127.0.0.1', 0))")
+    setup = "import socket\ndef serve(): return socket.create_server(('127.0.0.1', 0))"
+    with watched(tmp_path_factory.mktemp("notices"), setup) as made:
         yield made
-    finally:
-        made.kill()
 
 
 def shown(kernel: Kernel, source: str) -> tuple[str, list[dict[str, Any]]]:

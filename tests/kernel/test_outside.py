@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .runner import Kernel
+from .runner import Kernel, watched
 
 STATE = "__import__('elastic_spawner.kernel.session', fromlist=['current']).current()"
 CALL = "__import__('elastic_spawner.kernel.rpc', fromlist=['call']).call('plan')"
@@ -16,16 +16,9 @@ CALL = "__import__('elastic_spawner.kernel.rpc', fromlist=['call']).call('plan')
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """One kernel for all tests here."""
-    folder = tmp_path_factory.mktemp("outside")
-    for name in ("cwd", "home"):
-        (folder / name).mkdir()
-    made = Kernel(folder, "a")
-    try:
-        made.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
-        made.execute("import asyncio, threading, time\nimport numpy as np\nbig = np.zeros(2_000_000)")
+    setup = "import asyncio, threading, time\nimport numpy as np\nbig = np.zeros(2_000_000)"
+    with watched(tmp_path_factory.mktemp("outside"), setup) as made:
         yield made
-    finally:
-        made.kill()
 
 
 def wait(kernel: Kernel, expression: str) -> None:
