@@ -28,14 +28,17 @@ HOUR = 3600
 CALLS = ("open", "write", "fsync", "rename", "link", "unlink", "mkdir", "utime")
 """All that the store changes the disk with. Of the first only those count that make a file."""
 
-chunks.CHUNK_BYTES = 4096  # many chunks from little data
-
-os.fsync = lambda _fd: None
-"""Only counted, not waited for: what was written outlives a kill without it. test_durability.py looks at its order."""
-
 OLD = [b"old %d " % n * 2000 for n in range(3)]
 NEW = [OLD[1], b"new " * 5000, bytes(9000)]
 GARBAGE = b"garbage " * 1000
+
+
+def many_quick_calls() -> None:
+    """Set this process up, which is there for the trial alone: many chunks from little data, and an fsync that is only
+    counted and not waited for. (What was written outlives a kill without it; test_durability.py looks at its order.)
+    """
+    chunks.CHUNK_BYTES = 4096
+    os.fsync = lambda _fd: None
 
 
 def open_repository(directory: Path) -> Repository:
@@ -235,6 +238,7 @@ TRIALS = {
 
 def main(what: str, directory: Path) -> None:
     """Try all points."""
+    many_quick_calls()
     trial = TRIALS[what]
     point = 1
     while trial(directory, point):

@@ -30,7 +30,7 @@ from elastic_spawner.checkpoint.manifest import chunk_sizes
 from elastic_spawner.errors import CheckpointNotFound
 from elastic_spawner.kernel import session as sessions
 from elastic_spawner.stores import open_store
-from tests.checkpoint.crash_points import KEY, die, in_child
+from tests.checkpoint.crash_points import KEY, die, in_child, many_quick_calls
 
 BEFORE = [
     "import random, collections; random.seed(7); drawn = random.random()",
@@ -121,6 +121,7 @@ def check(directory: Path, allowed: list[dict[str, Any] | None], point: int) -> 
 
 def main(what: str, directory: Path) -> None:
     """Try all points."""
+    many_quick_calls()
     shell()
     deadline_s = None if what == "first" else 60.0
     before, after = expected(BEFORE), expected([*BEFORE, *AFTER])

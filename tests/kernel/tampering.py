@@ -24,6 +24,7 @@ from elastic_spawner.checkpoint.packs import refs_of
 from elastic_spawner.errors import ElasticError
 from elastic_spawner.kernel import session as sessions
 from elastic_spawner.stores import DirectoryStore
+from tests.checkpoint.crash_points import many_quick_calls
 from tests.kernel.crash_session import run, shell
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
@@ -213,6 +214,7 @@ def prepare(root: Path, policy: str) -> dict[str, str]:
 
 def main(root: Path, policy: str) -> None:
     """All cases."""
+    many_quick_calls()
     shell()
     right: dict[str, str] = ask(lambda: prepare(root, policy))
     results = {}
