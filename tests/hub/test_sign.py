@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -46,9 +45,8 @@ def hub(s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     monkeypatch.setattr(sign, "_serving", set())
     sockets = bind_sockets(0, "127.0.0.1")
-    started, loop = threading.Event(), asyncio.new_event_loop()
 
-    async def serve() -> None:
+    async def start() -> HTTPServer:
         class App:
             hub_prefix = "/hub/"
             tornado_application = web.Application([(r".*", web.ErrorHandler, {"status_code": 404})], xsrf_cookies=True)
@@ -56,16 +54,14 @@ def hub(s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> It
         App.tornado_application.settings["log"] = logging.getLogger("hub")
         sign.ensure_served(App, s3_server.url(bucket, "checkpoints"), KEYS)
         sign.ensure_served(App, "s3://another", KEYS)  # changes nothing
-        HTTPServer(App.tornado_application).add_sockets(sockets)
-        started.set()
+        server = HTTPServer(App.tornado_application)
+        server.add_sockets(sockets)
+        return server
 
-    thread = threading.Thread(target=lambda: (loop.run_until_complete(serve()), loop.run_forever()))
-    thread.start()
-    started.wait()
-    yield Hub(f"http://127.0.0.1:{sockets[0].getsockname()[1]}/hub/api", s3_server, bucket)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with start_blocking_portal() as portal:
+        server = portal.call(start)
+        yield Hub(f"http://127.0.0.1:{sockets[0].getsockname()[1]}/hub/api", s3_server, bucket)
+        portal.call(server.stop)
 
 
 @pytest.mark.parametrize(("user", "server"), NAMES)
