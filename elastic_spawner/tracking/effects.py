@@ -184,7 +184,7 @@ _PROBE = "_get_default_tempdir"
 it done while it compiles the first cell."""
 
 _ignored_threads: set[int] = set()
-_KERNELS = ("ipykernel.", "IPython.", "zmq.", "tornado.", "tqdm.", "elastic_spawner.")
+_KERNELS = ("ipykernel.", "IPython.", "zmq.", "tornado.", "tqdm.", "pycares", "elastic_spawner.")
 
 
 def ignore_thread(ident: int) -> None:
@@ -200,7 +200,8 @@ def heed_thread(ident: int) -> None:
 def is_kernels(thread: Any) -> bool:
     """Whether the thread is the kernel's own: it opens another one whenever a front end asks for a subshell.
 
-    Or ours, or tqdm's that does nothing but redraw bars.
+    Or ours, or a library's that touches nothing of the user's: tqdm's redraws bars, that of pycares (which aiohttp resolves
+    names with) closes its sockets.
     """
     made_by = (type(thread).__module__, getattr(getattr(thread, "_target", None), "__module__", None))
     return any(isinstance(m, str) and m.startswith(_KERNELS) for m in made_by)
