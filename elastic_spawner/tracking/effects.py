@@ -200,8 +200,8 @@ def heed_thread(ident: int) -> None:
 def is_kernels(thread: Any) -> bool:
     """Whether the thread is the kernel's own: it opens another one whenever a front end asks for a subshell.
 
-    Or ours, or a library's that touches nothing of the user's: tqdm's redraws bars, that of pycares (which aiohttp resolves
-    names with) closes its sockets.
+    Or ours, or a library's that touches nothing of the user's: tqdm's redraws bars, that of pycares (by which aiohttp
+    resolves names) closes its sockets.
     """
     made_by = (type(thread).__module__, getattr(getattr(thread, "_target", None), "__module__", None))
     return any(isinstance(m, str) and m.startswith(_KERNELS) for m in made_by)

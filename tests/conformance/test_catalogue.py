@@ -14,7 +14,6 @@ PYTHON = os.environ.get("ELASTIC_CONFORMANCE_PYTHON", "")
 
 pytestmark = [
     pytest.mark.conformance,
-    pytest.mark.timeout(2400),  # hundreds of kernels
     pytest.mark.skipif(
         not (CATALOGUE and PYTHON),
         reason="ELASTIC_CONFORMANCE and ELASTIC_CONFORMANCE_PYTHON are not set; `make test` sets them",
