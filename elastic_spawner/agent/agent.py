@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable
 from typing import Any
 
@@ -80,6 +81,8 @@ class ElasticAgent(LoggingConfigurable):
         self.kernels: dict[str, Kernel] = {}
         self.boot: dict[str, Any] = {"status": "none", "error": None}
         self.absent_reports: list[dict[str, Any]] = []
+        self.instance = secrets.token_hex(8)
+        """Tells this process from others in its place: a container that is started again keeps its address."""
         self.saving = False
         self.last_save: dict[str, Any] | None = None
         self.context = new_context()

@@ -87,6 +87,7 @@ class StatusHandler(ElasticHandler):
         self.finish(
             {
                 "version": __version__,
+                "instance": agent.instance,
                 "state": state,
                 "kernels": kernels,
                 "store": agent.settings.public_url,

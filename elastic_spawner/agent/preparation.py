@@ -120,7 +120,9 @@ class Preparation:
     def plan_after_death(self, kernel: Kernel) -> RestorePlan | None:
         """What to bring back into a kernel that died; None, with a report, when that may be what it died of."""
         restore = kernel.restore or {}
-        again = kernel.restoring or restore.get("ended", 0) > max(kernel.executed_at, time.monotonic() - 30)
+        ended = restore.get("ended", 0)
+        idle = ended > kernel.executed_at  # the user has run nothing in it yet
+        again = kernel.restoring or idle and (restore.get("pending") or ended > time.monotonic() - 30)
         if not self._agent.restore_on_death or again:
             reason = "it died while or right after its variables were loaded" if again else "restore_on_death is off"
             self._report(kernel, "death", "failed", f"{reason}; it was started empty")

@@ -39,6 +39,7 @@ async def kernel_states(agent: ElasticAgent) -> list[dict[str, Any]]:
             "variables": kernel.status.get("variables"),
             "bytes": kernel.status.get("bytes"),
             "pending": kernel.status.get("pending", 0),
+            "pending_bytes": kernel.status.get("pending_bytes", 0),
             "warnings": kernel.status.get("warnings", []),
             "generation": kernel.generation,
             "last_checkpoint": kernel.status.get("last_checkpoint"),

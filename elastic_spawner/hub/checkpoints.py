@@ -45,7 +45,29 @@ def _compare_variables(
     kernel: str, known: set[Any], variables: Mapping[str, Any], cures: list[str], notes: list[str]
 ) -> None:
     for name, fate in variables.items():
-        if fate.get("status") != "lost" or name in known:
+        if fate.get("status") == "lost" and name not in known:
+            reason = fate.get("reason") or "no reason given"
+        elif fate.get("status") == "pending" and fate.get("reason"):
+            reason = f"it could not be loaded so far: {fate['reason']}"
+        else:
             continue
-        reason = fate.get("reason") or "no reason given"
-        (cures if "memory" in reason.lower() else notes).append(f"{name} of {kernel} is lost: {reason}")
+        if "memory" in reason.lower():
+            cures.append(f"{name} of {kernel} is lost: {reason}")
+        else:
+            notes.append(f"{name} of {kernel} {'is lost: ' if fate['status'] == 'lost' else ''}{reason}")
+
+
+def still_coming(report: Mapping[str, Any]) -> bool:
+    """Whether large variables are on their way behind a restore. One that was found not to load is not: whether it is
+    recomputed or lost is settled when somebody needs it."""
+    return any(
+        fate.get("status") == "pending" and not fate.get("reason")
+        for kernel in report.get("kernels") or []
+        for fate in (kernel.get("variables") or {}).values()
+    )
+
+
+def arriving(status: Mapping[str, Any]) -> str:
+    """Return what an agent's status says of data that come behind: ``300 MB still arriving``."""
+    count = sum(kernel.get("pending_bytes") or 0 for kernel in status.get("kernels") or [])
+    return f"{count / 1e6:,.0f} MB still arriving" if count else "the last of its data are still arriving"

@@ -23,7 +23,7 @@ def describe_active(spawner: ElasticSpawnerMixin) -> dict[str, Any]:
         "node": spawner.node,
         "url": spawner.user.server_url(spawner.name),
         "last_checkpoint": spawner.last_checkpoint,
-        "migration": describe_move(spawner.move),
+        "migration": describe_move(spawner.move, spawner.mover.detail if spawner.mover else ""),
     }
 
 
@@ -42,6 +42,7 @@ def describe_stopped(user: str, server: str, url: str, ours: Mapping[str, Any]) 
     }
 
 
-def describe_move(move: Move | None) -> dict[str, Any] | None:
-    """A move: its progress, and all that the state machine knows of it."""
-    return None if move is None else {**move.to_json(), **progress(move, time.time()).to_json()}
+def describe_move(move: Move | None, detail: str = "") -> dict[str, Any] | None:
+    """A move: its progress (``detail`` in the place of the step's words), and all that the state machine knows of
+    it."""
+    return None if move is None else {**move.to_json(), **progress(move, time.time(), detail).to_json()}

@@ -168,8 +168,11 @@ class ElasticSpawnerMixin(ElasticMoving):
         await self._mover.cancel("the server was asked to stop")
         move = self._mover.move
         interrupted = move.interrupted_in
-        # Otherwise its checkpoint is committed, and what runs now (if anything) is on its way down or not restored yet.
-        return move.step is not Step.CANCELLED or interrupted is None or interrupted.before_stop
+        if move.step is not Step.CANCELLED or interrupted is None or interrupted.before_stop:
+            return True
+        # Its checkpoint is committed, and what runs now is on its way down or not restored yet. Where only
+        # what comes behind is missing, the user may have worked in it.
+        return interrupted in (Step.RESTORING, Step.RESTORING_OLD) and await self.may_be_saved()
 
     async def move_ended(self, move: Move) -> None:
         """Called once for each move, with its last state."""

@@ -62,6 +62,8 @@ class Mover:
         self.spawner = spawner
         self.move = move
         self.lines: list[Progress] = []
+        self.detail = ""
+        """What is being waited for within the present step, in words."""
         self._changed = asyncio.Event()
         self._cancel: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
@@ -107,7 +109,7 @@ class Mover:
             try:
                 await asyncio.wait_for(changed.wait(), 1.0)
             except asyncio.TimeoutError:
-                yield progress(self.move, time.time())
+                yield progress(self.move, time.time(), self.detail)
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -139,7 +141,7 @@ class Mover:
 
     def _commit(self, move: Move) -> None:
         entered = move.step is not self.move.step or not self.lines
-        self.move = move
+        self.move, self.detail = move, ""
         self.spawner.commit_state()
         if entered:
             self.lines.append(progress(move, time.time()))

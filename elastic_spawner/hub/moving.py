@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 from ..errors import MigrationError, SizeError
 from ..migration import Running, Save, Size
 from .agent_client import AgentError
-from .checkpoints import failed_restores
+from .checkpoints import arriving, failed_restores, still_coming
 from .saving import ElasticSaving
 from .sizes import format_size
 
@@ -150,23 +150,40 @@ class ElasticMoving(ElasticSaving):
             # After a restart of the hub the proxy may come up later than we do; the hub then sets all routes itself.
             self.log.warning("%s: the route could not be changed now: %s", self._log_name, error)
 
-    async def restored(self) -> tuple[str, ...]:
-        """Wait until the kernels are restored; return notes for the one who asked.
+    async def may_be_saved(self) -> bool:
+        """Whether a save of a server that is being restored would lack nothing which its checkpoint has."""
+        try:
+            if (await self.agent.status()).get("state") == "restoring":
+                return False
+            return not any(failed_restores(self._last_checkpoint, await self.agent.restore_report()))
+        except AgentError:
+            return False
 
-        Raises MigrationError when something that was saved is not back because this size is too small for it.
+    async def restored(self) -> tuple[str, ...]:
+        """Wait until the kernels are restored, what comes behind included; return notes for the one who asked.
+
+        The user may work as soon as the server answers. Raises MigrationError when something that was saved is not back
+        because this size is too small for it.
         """
-        report, pause = None, 0.1
-        while report is None:
+        pause, instance = 0.1, None
+        while True:
             try:
-                if (await self.agent.status()).get("state") != "restoring":
+                status = await self.agent.status()
+                if instance not in (None, status.get("instance")):
+                    raise MigrationError("the server ended while it was being restored, most likely for want of memory")
+                instance = status.get("instance")
+                if status.get("state") != "restoring":
                     report = await self.agent.restore_report()
+                    too_small, notes = failed_restores(self._last_checkpoint, report)
+                    if too_small:
+                        raise MigrationError("; ".join(too_small))
+                    if not still_coming(report):
+                        return tuple(notes)
+                    if self.mover is not None:
+                        self.mover.detail = f"The server runs; {arriving(status)}"
             except AgentError as error:
                 if error.reachable or await self.really_running() is not None:
                     raise
                 self.log.info("%s: %s", self._log_name, error)  # busy with restoring, most likely
             await asyncio.sleep(pause)
             pause = min(2.0, pause * 1.3)
-        too_small, notes = failed_restores(self._last_checkpoint, report)
-        if too_small:
-            raise MigrationError("; ".join(too_small))
-        return tuple(notes)

@@ -52,6 +52,11 @@ class Behind:
         """The variables that are still to come."""
         return self._pending.names if self._pending is not None else set()
 
+    @property
+    def bytes(self) -> int:
+        """How many bytes are on their way."""
+        return self._pending.bytes if self._pending is not None else 0
+
     def least(self) -> int | None:
         """The bytes from which on it is worth while to put data off; None where there is no loop to go on in."""
         from .pending import LATER

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..checkpoint.chunks import ChunkRef
-from ..checkpoint.report import LOST
+from ..checkpoint.report import LOST, PENDING
 from ..checkpoint.restore import Restorer
 from ..tracking import hidden
 from ..tracking.effects import heed_thread, ignore_thread
@@ -51,6 +51,7 @@ class Part:
         self.names: tuple[str, ...] = tuple(component["names"])
         self.error: Exception | None = None
         self.data: list[bytearray] = []
+        self.bytes = int(component["bytes"])
         self.left = 1
         """Pieces that are not there yet; one more until all of them are begun."""
         self.refused = False
@@ -95,6 +96,11 @@ class Pending:
     def names(self) -> set[str]:
         """The names that are still coming."""
         return {n for part in list(self._parts) for n in part.names}
+
+    @property
+    def bytes(self) -> int:
+        """How many are still coming; what cannot be loaded does not count."""
+        return sum(part.bytes for part in list(self._parts) if not part.refused)
 
     def start(self) -> None:
         """Begin to read."""
@@ -165,9 +171,16 @@ class Pending:
                     if self._load(part):
                         self._bind(part, self.restorer.values)
                     else:
-                        part.refused = True
+                        self._refuse(part)
                     return True
         return False
+
+    def _refuse(self, part: Part) -> None:
+        """Who waits for the end of the restore is told by the report: it need not come before somebody looks."""
+        part.refused = True
+        first = self.restorer
+        for name in part.names:
+            first.fates[name] = first.fate(name, PENDING, first.problems[name])
 
     def finish(self, names: Iterable[str] | None = None) -> None:
         """Wait for the parts with these names, by default for all, and bind them. What cannot be loaded is recomputed,

@@ -321,6 +321,7 @@ class Session:
             "cells": len(self.tracker.history.cells),
             "variables": len(self.stage.names()) + len(pending),
             "pending": len(pending),
+            "pending_bytes": self.behind.bytes,
             "bytes": sum(s.walk.bytes for s in states if s.walk is not None),
             "warnings": list(self.warnings),
             "last_checkpoint": self.last_checkpoint,

@@ -61,9 +61,12 @@ class Progress:
         }
 
 
-def progress(move: Move, now: float | None = None) -> Progress:
-    """Describe where a move is; ``now`` (seconds since the epoch) counts for a move that has not ended."""
-    message = _MESSAGE[move.step]
+def progress(move: Move, now: float | None = None, detail: str = "") -> Progress:
+    """Describe where a move is; ``now`` (seconds since the epoch) counts for a move that has not ended.
+
+    ``detail`` says it in the place of the step's own words.
+    """
+    message = detail or _MESSAGE[move.step]
     details = "; ".join(part for part in (move.reason, *move.notes) if part)
     if details:
         message += f" ({details})"

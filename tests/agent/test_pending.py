@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from tests.agent.server import PATIENCE, JupyterServer
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kernel.gate import install
 
 
 def test_the_report_follows_what_comes(server: JupyterServer) -> None:
@@ -18,12 +16,8 @@ def test_the_report_follows_what_comes(server: JupyterServer) -> None:
     server.run(kernel_id, "small = hash(token)\ncheck = __import__('hashlib').sha256(token).hexdigest()")
     assert server.checkpoint().status == 200
     server.kill()
-    startup = server.root / "ipython" / "profile_default" / "startup"
-    startup.mkdir(parents=True, exist_ok=True)
     gate = server.root / "gate"
-    lines = f"__import__('sys').path.append({str(ROOT)!r})\n"
-    lines += f"__import__('tests.kernel.gate', fromlist=['close']).close({str(gate)!r})\n"
-    (startup / "gate.py").write_text(lines)
+    install(server.root / "ipython", gate)
     server.start()
 
     report = server.restored(kernel_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from elastic_spawner.hub.checkpoints import describe_checkpoint, failed_restores
+import pytest
+
+from elastic_spawner.hub.checkpoints import describe_checkpoint, failed_restores, still_coming
 
 SAVED = {"id": "k", "path": "a.ipynb", "status": "saved", "lost": [{"name": "lock"}]}
 CHECKPOINT = {"created": 0, "bytes": 3 << 20, "kernels": [SAVED, {"id": "e", "status": "empty"}]}
@@ -34,6 +36,16 @@ def test_too_little_memory_might_be_cured_by_another_size():
 def test_other_losses_are_told_and_would_come_again_with_any_size():
     cures, notes = failed_restores(CHECKPOINT, report(variables={"x": lost("corrupt chunk")}))
     assert (cures, notes) == ([], ["x of a.ipynb is lost: corrupt chunk"])
+
+
+@pytest.mark.parametrize(("reason", "cured"), [("loading it failed (MemoryError: )", 1), ("corrupt chunk", 0)])
+def test_what_came_behind_and_could_not_be_loaded_is_no_longer_awaited(reason, cured):
+    told = report(variables={"x": {"status": "pending", "reason": reason}})
+    cures, notes = failed_restores(CHECKPOINT, told)
+    assert (len(cures), len(notes)) == (cured, 1 - cured)
+    assert reason in (cures + notes)[0]
+    assert not still_coming(told)
+    assert still_coming(report(variables={"x": {"status": "pending", "reason": ""}}))
 
 
 def test_a_kernel_that_failed_might_be_cured():

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from elastic_spawner.testing import Browser, HubProcess, Notebook
+from tests.kernel.gate import install
 
 pytestmark = pytest.mark.hub
 MB = 1 << 20
@@ -149,6 +150,36 @@ def test_a_size_too_small_for_the_session_is_refused_or_undone_and_nothing_is_lo
         note.reconnect()
         assert note.run("print(hashlib.md5(x).digest() == h)").stdout == "True\n"
     assert hub.elastic("eve")["size"]["memory"] is None
+
+
+def test_a_move_is_done_when_what_comes_behind_is_there_and_the_user_works_meanwhile(hub):
+    """A stop in between saves what was done; the move that is left alone ends when all is there."""
+    _, note = open_notebook(hub, "ida")
+    gate = hub.directory / "gate"
+    install(hub.directory / "data" / "homes" / "ida" / ".ipython", gate)
+    note.run("import os, hashlib; x = os.urandom(20 << 20); h = hashlib.md5(x).digest()")
+    for count in range(2):
+        assert hub.resize("ida", memory=f"{count + 2}G").status_code == 202
+
+        def arriving() -> bool:
+            return "21 MB still arriving" in (hub.elastic("ida")["migration"] or {})["message"]
+
+        hub.wait_for(arriving, 60, "it is not said what is awaited")
+        note.reconnect()
+        assert note.run(f"y = {count}; y").text == str(count)
+        assert hub.elastic("ida")["migration"]["step"] == "restoring"
+        gate.touch()
+        if count == 0:
+            hub.stop_server("ida")
+            assert hub.elastic("ida")["migration"]["step"] == "cancelled"
+            gate.unlink()
+            hub.start_server("ida")
+            gate.touch()
+        else:
+            assert outcome(hub, "ida")["step"] == "done"
+        note.reconnect()
+        assert note.run("y, hashlib.md5(x).digest() == h").text == f"({count}, True)"
+        gate.unlink()
 
 
 def test_a_failed_checkpoint_refuses_the_resize_and_touches_nothing(hub):

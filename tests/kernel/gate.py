@@ -9,9 +9,19 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from elastic_spawner.checkpoint.repository import Repository
+
+
+def install(ipython: Path, path: Path) -> None:
+    """Close the gate in every kernel that is started with this IPython directory from now on."""
+    startup = ipython / "profile_default" / "startup"
+    startup.mkdir(parents=True, exist_ok=True)
+    lines = f"__import__('sys').path.append({str(Path(__file__).resolve().parents[2])!r})\n"
+    lines += f"__import__('tests.kernel.gate', fromlist=['close']).close({str(path)!r})\n"
+    (startup / "gate.py").write_text(lines)
 
 
 def close(path: str) -> None:
