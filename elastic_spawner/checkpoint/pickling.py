@@ -27,7 +27,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..objects.kinds import has_default_reduce, is_user_class, raw_state, traceback_entries
+from ..objects.kinds import (
+    answers_for_pickling,
+    delegates,
+    has_default_reduce,
+    is_user_class,
+    raw_state,
+    traceback_entries,
+)
 from ..objects.live import is_dynamic
 from ..objects.walk import Walk, collector_paused
 from . import deep, rebuild
@@ -127,13 +134,13 @@ class Reductions:
         if is_user_class(cls):
             if self.raw and not has_default_reduce(cls) or self.raw and hasattr(cls, "__setstate__"):
                 return self._raw
-            if _delegates(cls) and has_default_reduce(cls):
-                return (
-                    self._raw
-                )  # unpickling would ask a __getattr__ for methods before there is anything to answer with
+            if delegates(cls) and has_default_reduce(cls):
+                return self._raw  # unpickling would ask it for methods before there is anything to answer with
             return self._chain if hasattr(cls, "__array_interface__") or hasattr(cls, "readline") else None
         if cls in _TYPING:
             return self._code
+        if answers_for_pickling(cls):
+            return self._raw
         return self._chain
 
     def _module(self, obj: Any) -> Any:
@@ -213,10 +220,6 @@ _PLAIN = frozenset(
      datetime.timezone, decimal.Decimal, fractions.Fraction}
 )  # fmt: skip
 _NAMED = frozenset({type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType})
-
-
-def _delegates(cls: type) -> bool:
-    return any(n in vars(c) for c in cls.__mro__ if is_user_class(c) for n in ("__getattr__", "__getattribute__"))
 
 
 _TYPING = frozenset({typing.TypeVar, typing.NewType})

@@ -13,13 +13,13 @@ import weakref
 from typing import Any
 
 from ..errors import SaveError
+from ..objects.files import file_state, is_compressed, is_file, layer_below
 from ..objects.kinds import has_default_reduce, is_user_class
 from ..objects.live import (
     Irretrievable,
     LockType,
     RLockType,
     context_value,
-    file_state,
     finalizer_parts,
     kernel_streams,
     rlock_count,
@@ -27,7 +27,6 @@ from ..objects.live import (
 )
 from . import rebuild, rebuild_live
 
-_FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
 _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 
 
@@ -47,7 +46,7 @@ class LiveReducer:
         simple = _SIMPLE.get(cls)
         if simple is not None:
             return simple(obj)
-        if isinstance(obj, _FILES):
+        if is_file(cls):
             return _file(obj)
         running = _running(obj)
         if running is not None:
@@ -106,6 +105,14 @@ def _file(f: Any) -> Any:
         raise Unsavable("it is one of the kernel's own streams")
     if not isinstance(name, (str, bytes)):
         raise Unsavable("it is an open file without a path")
+    below = layer_below(f)
+    if is_compressed(type(below)):
+        if mode == "wb":
+            raise Unsavable("it is a compressed file that is being written")
+        kind = type(below)
+        return rebuild.compressed, (kind.__module__, kind.__name__, name, position, closed, encoding, errors)
+    if not isinstance(below, io.FileIO):
+        raise Unsavable(f"it is laid over a stream ({type(below).__qualname__})")
     if not closed:
         if position is None:
             raise Unsavable("it is a pipe, or a file that is being iterated")

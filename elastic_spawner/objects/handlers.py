@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import abc
 import collections
 import contextvars
 import copyreg
-import enum
 import functools
 import gc
 import io
@@ -15,46 +13,26 @@ import sys
 import types
 import weakref
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain, repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from . import arrays, live_handlers
+from . import arrays, code_handlers, live_handlers
+from .files import FILES, is_file
 from .kinds import (
-    ENUM_NOISE,
     MAIN,
     has_default_reduce,
-    importable,
-    is_user_class,
     raw_state,
     slot_names,
     traceback_entries,
 )
-from .live import cache_entries
 from .sets import sets
 
 if TYPE_CHECKING:
     from .walk import Walker
 
 Handler = Callable[["Walker", list[Any]], None]
-
-EMPTY_CELL = "<empty cell>"
-
-# what a class gets by itself, or what other machinery caches on it
-_CLASS_NOISE = frozenset(
-    {
-        "__dict__",
-        "__weakref__",
-        "__module__",
-        "__slotnames__",
-        "__firstlineno__",
-        "__static_attributes__",
-        "__annotations_cache__",
-        "__annotate_func__",
-        "_abc_impl",
-    }
-)
 
 
 def sequences(walker: Walker, members: list[Any]) -> None:
@@ -107,150 +85,6 @@ def pickle_buffers(walker: Walker, members: list[Any]) -> None:
     """pickle.PickleBuffer, as library types hand out for their memory."""
     for b in members:
         walker.feed(b.raw())
-
-
-def functions(walker: Walker, members: list[Any]) -> None:
-    """Python functions: those of modules by name, others by code, defaults, closure and attributes."""
-    for f in members:
-        walker.hash.text_of(f.__qualname__)
-        if importable(f):
-            walker.hash.text_of(f.__module__)
-            walker.found.modules.add(f.__module__.partition(".")[0])
-            continue
-        hash_code(walker, f.__code__)
-        parts = [f.__defaults__, f.__kwdefaults__, f.__dict__]
-        scope = f.__globals__
-        if scope is not walker.namespace and "__name__" not in scope and "__builtins__" in scope:
-            # a dictionary of the user's that code was run in
-            walker.found.ids.add(id(scope))
-            parts += (v for k, v in scope.items() if k != "__builtins__")
-        walker.push(walker.keep(parts))
-        walker.push(f.__closure__ or ())
-
-
-def hash_code(walker: Walker, code: types.CodeType) -> None:
-    """What a code object does, without where it came from."""
-    walker.found.compiled = True
-    shape = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
-    names = (*code.co_names, "|", *code.co_varnames, "|", *code.co_freevars, "|", *code.co_cellvars)
-    walker.hash.atoms([code.co_name, code.co_code, *shape, *names])
-    for const in code.co_consts:
-        if isinstance(const, types.CodeType):
-            hash_code(walker, const)
-        elif isinstance(const, frozenset):  # its order depends on the hash seed
-            walker.hash.atoms(sorted(map(repr, const)))
-        else:
-            walker.hash.text_of(repr(const))
-
-
-def codes(walker: Walker, members: list[Any]) -> None:
-    """Code objects on their own."""
-    for c in members:
-        hash_code(walker, c)
-
-
-def builtin_functions(walker: Walker, members: list[Any]) -> None:
-    """``len`` by name, ``[].append`` by its object too."""
-    for f in members:
-        walker.hash.text_of(f.__qualname__)
-        owner = getattr(f, "__self__", None)
-        if owner is not None and not isinstance(owner, types.ModuleType):
-            walker.children.append(owner)
-
-
-def methods(walker: Walker, members: list[Any]) -> None:
-    """Bound methods: the function and the object."""
-    walker.push(chain.from_iterable((m.__func__, m.__self__) for m in members))
-
-
-def cells(walker: Walker, members: list[Any]) -> None:
-    """Closure cells."""
-    for c in members:
-        try:
-            walker.children.append(c.cell_contents)
-        except ValueError:
-            walker.hash.text_of(EMPTY_CELL)
-
-
-def partials(walker: Walker, members: list[Any]) -> None:
-    """functools.partial."""
-    walker.push(walker.keep([x for p in members for x in (p.func, p.args, p.keywords, p.__dict__)]))
-
-
-def wrappers(walker: Walker, members: list[Any]) -> None:
-    """staticmethod, classmethod."""
-    walker.push([w.__func__ for w in members])
-
-
-def proxies(walker: Walker, members: list[Any]) -> None:
-    """types.MappingProxyType: the mapping behind it; of a class's attributes, the class."""
-    for p in members:
-        own = p.get("__dict__", p.get("__weakref__"))
-        if isinstance(own, types.GetSetDescriptorType):
-            walker.children.append(own.__objclass__)
-        else:
-            walker.push(gc.get_referents(p))
-
-
-def properties(walker: Walker, members: list[Any]) -> None:
-    """property."""
-    walker.push([f for p in members for f in (p.fget, p.fset, p.fdel, p.__doc__)])
-
-
-def caches(walker: Walker, members: list[Any]) -> None:
-    """functools.lru_cache: the function; what it remembers is state that the collector's view shows."""
-    for c in members:
-        walker.push([c.__wrapped__, c.__dict__])
-        info = c.cache_info()
-        walker.hash.atoms([info.maxsize, info.currsize])
-        walker.push(walker.keep([[*args, *words, *words.values(), result] for args, words, result in cache_entries(c)]))
-
-
-def classes(walker: Walker, members: list[Any]) -> None:
-    """Classes: those of modules by name, others by bases and attributes."""
-    for c in members:
-        walker.hash.text_of(c.__qualname__)
-        if importable(c) or c.__module__ == "builtins" and not is_user_class(c):
-            walker.hash.text_of(c.__module__)
-            walker.found.modules.add(c.__module__.partition(".")[0])
-            continue
-        walker.found.compiled = True
-        parts: list[Any] = [type(c), *c.__bases__]
-        noise = _CLASS_NOISE
-        if isinstance(c, enum.EnumMeta):
-            noise = _CLASS_NOISE | ENUM_NOISE | set(c.__members__)
-            members_of: dict[str, Any] = dict(c.__members__)
-            parts += [(n, m._value_) for n, m in members_of.items()]
-        if isinstance(c, abc.ABCMeta):
-            registry = abc._get_dump(c)[0]  # type: ignore[attr-defined]
-            registered = [r() for r in registry]
-            parts += sorted((r for r in registered if r is not None), key=lambda r: r.__qualname__)
-            walker.hold(registered)
-        for key in sorted(k for k in c.__dict__ if k not in noise):
-            value = c.__dict__[key]
-            walker.hash.text_of(key)
-            if not isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType)):
-                parts.append(value)
-        walker.push(walker.keep(parts))
-
-
-def generators(walker: Walker, members: list[Any]) -> None:
-    """A generator or coroutine: where it stands, its local variables, and what it is iterating over."""
-    for g in members:
-        walker.found.opaque["generator"] = walker.found.opaque.get("generator", 0) + 1
-        prefix = next(p for p in ("gi", "cr", "ag") if hasattr(g, f"{p}_code"))
-        frame = getattr(g, f"{prefix}_frame")
-        hash_code(walker, getattr(g, f"{prefix}_code"))
-        if frame is None:
-            walker.hash.update(b"finished")
-            continue
-        walker.hash.atoms([frame.f_lasti])
-        local = frame.f_locals
-        if local is not walker.namespace:
-            names = sorted(local)  # their own order is that in which somebody looked at the frame before 3.13
-            walker.push(walker.keep([*names, *map(local.__getitem__, names)]))
-        # of `for` and `yield from` only the frame's stack knows
-        walker.push([r for r in gc.get_referents(frame) if isinstance(r, Iterator)])
 
 
 def _builtin_content(walker: Walker, cls: type, members: list[Any]) -> None:
@@ -347,7 +181,7 @@ def user_instances(walker: Walker, members: list[Any]) -> None:
     cls = type(members[0])
     if not has_default_reduce(cls) or hasattr(cls, "__setstate__"):
         walker.found.custom.add(cls.__qualname__)
-    if isinstance(members[0], _LIVE):
+    if isinstance(members[0], FILES):
         live_handlers.live_objects(walker, members)
     plain_instances(walker, members)
 
@@ -431,8 +265,6 @@ def _is_pickle_buffer(cls: type) -> bool:
     return cls.__name__ == "PickleBuffer"
 
 
-_LIVE = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
-
 EXACT: dict[type, Handler] = {
     list: sequences,
     tuple: sequences,
@@ -444,26 +276,26 @@ EXACT: dict[type, Handler] = {
     array: buffers,
     memoryview: buffers,
     types.ModuleType: live_handlers.modules,
-    types.FunctionType: functions,
-    types.CodeType: codes,
-    types.BuiltinFunctionType: builtin_functions,
-    types.MethodWrapperType: builtin_functions,
-    types.MethodType: methods,
-    types.CellType: cells,
-    functools.partial: partials,
-    functools._lru_cache_wrapper: caches,
-    staticmethod: wrappers,
-    classmethod: wrappers,
-    property: properties,
+    types.FunctionType: code_handlers.functions,
+    types.CodeType: code_handlers.codes,
+    types.BuiltinFunctionType: code_handlers.builtin_functions,
+    types.MethodWrapperType: code_handlers.builtin_functions,
+    types.MethodType: code_handlers.methods,
+    types.CellType: code_handlers.cells,
+    functools.partial: code_handlers.partials,
+    functools._lru_cache_wrapper: code_handlers.caches,
+    staticmethod: code_handlers.wrappers,
+    classmethod: code_handlers.wrappers,
+    property: code_handlers.properties,
     weakref.ref: live_handlers.weak_references,
     weakref.finalize: live_handlers.finalizers,
     weakref.WeakValueDictionary: live_handlers.weak_containers,
     weakref.WeakKeyDictionary: live_handlers.weak_containers,
     weakref.WeakSet: live_handlers.weak_containers,
-    types.MappingProxyType: proxies,
-    types.GeneratorType: generators,
-    types.CoroutineType: generators,
-    types.AsyncGeneratorType: generators,
+    types.MappingProxyType: code_handlers.proxies,
+    types.GeneratorType: code_handlers.generators,
+    types.CoroutineType: code_handlers.generators,
+    types.AsyncGeneratorType: code_handlers.generators,
     io.BytesIO: live_handlers.byte_streams,
     io.StringIO: live_handlers.byte_streams,
     re.Match: live_handlers.live_objects,
@@ -476,7 +308,8 @@ EXACT: dict[type, Handler] = {
 
 COSTLY: frozenset[Handler] = frozenset(
     {
-        sets, buffers, codes, functions, caches, classes, generators,
+        sets, buffers, code_handlers.codes, code_handlers.functions, code_handlers.caches, code_handlers.classes,
+        code_handlers.generators,
         live_handlers.weak_containers, live_handlers.live_objects, live_handlers.byte_streams,
         reduced_instances, arrays.numpy_arrays, arrays.torch_tensors,
     }
@@ -484,8 +317,8 @@ COSTLY: frozenset[Handler] = frozenset(
 """Those that look at one object after the other."""
 
 BY_TEST: list[tuple[Callable[[type], bool], Handler]] = [
-    (_is(type), classes),
-    (_is(*_LIVE), live_handlers.live_objects),
+    (_is(type), code_handlers.classes),
+    (is_file, live_handlers.live_objects),
     (arrays.is_numpy_array, arrays.numpy_arrays),
     (arrays.is_numpy_scalar, arrays.numpy_scalars),
     (arrays.is_numpy_iterator, arrays.numpy_iterators),

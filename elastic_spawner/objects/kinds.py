@@ -7,6 +7,7 @@ import copyreg
 import enum
 import functools
 import importlib
+import struct
 import sys
 import types
 from array import array
@@ -130,6 +131,39 @@ def has_default_reduce(cls: type) -> bool:
         and not hasattr(cls, "__getnewargs_ex__")
         and cls not in copyreg.dispatch_table
     )
+
+
+def delegates(cls: type) -> bool:
+    """Whether code of the class answers for attributes that are not there."""
+    return any(
+        n in vars(c) for c in cls.__mro__ if c.__flags__ & _HEAP_TYPE for n in ("__getattr__", "__getattribute__")
+    )
+
+
+def answers_for_pickling(cls: type) -> bool:
+    """Whether the class's ``__getattr__`` is asked for the methods of pickling, because there are none, and all that an
+    instance holds is attributes and the content of a builtin base.
+
+    What it answers is for the user of the class (unittest.mock.call makes a new call of any name, for ever), and on
+    loading there is nothing yet that it could answer with.
+    """
+    if not delegates(cls) or hasattr(cls, "__setstate__") or cls in copyreg.dispatch_table:
+        return False
+    if cls.__reduce_ex__ is not object.__reduce_ex__ or cls.__reduce__ is not object.__reduce__:
+        return False
+    if getattr(cls, "__getstate__", None) is not getattr(object, "__getstate__", None):
+        return False
+    base = next(c for c in cls.__mro__ if not c.__flags__ & _HEAP_TYPE)
+    if hasattr(cls, "__getnewargs_ex__") or getattr(cls, "__getnewargs__", None) != getattr(
+        base, "__getnewargs__", None
+    ):
+        return False
+    words = bool(cls.__dictoffset__) + bool(cls.__weakrefoffset__) + len(list(slot_names(cls)))
+    return base in _CONTENT and cls.__basicsize__ <= base.__basicsize__ + words * _WORD
+
+
+_CONTENT = frozenset({object, dict, list, tuple, set, frozenset, str, int, float, bytes})
+_WORD = struct.calcsize("P")
 
 
 def slot_names(cls: type) -> Iterator[str]:

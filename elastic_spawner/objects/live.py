@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextvars
 import gc
-import io
 import os
 import re
 import sys
@@ -17,6 +16,7 @@ import types
 from typing import Any
 
 from .digest import digest_of
+from .files import file_state, is_file
 
 LockType = type(threading.Lock())
 RLockType = type(threading.RLock())
@@ -33,31 +33,6 @@ class Irretrievable:
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-
-
-def file_state(f: Any) -> tuple[Any, ...]:
-    """(name, mode, position or None when closed or not seekable, encoding, errors, newline) of an open file object."""
-    text = isinstance(f, io.TextIOWrapper)
-    raw = f.buffer if text else f
-    raw = getattr(raw, "raw", raw)
-    name = getattr(raw, "name", None)
-    # a text file remembers the mode it was opened with; a BufferedWriter does not, its FileIO knows "rb+" for "wb+"
-    mode = getattr(f, "mode", getattr(raw, "mode", "r"))
-    position = None
-    if not f.closed:
-        try:
-            position = f.tell()
-        except (OSError, ValueError):  # a pipe, or a text file that is being iterated
-            position = None
-    return (
-        name,
-        mode,
-        position,
-        f.closed,
-        f.encoding if text else None,
-        f.errors if text else None,
-        f.line_buffering if text else None,
-    )
 
 
 def sqlite_state(conn: Any) -> tuple[Any, ...]:
@@ -89,7 +64,7 @@ def live_state(obj: Any) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None
         return ("lock", obj.locked()), None
     if cls is RLockType:
         return ("rlock", rlock_count(obj)), None
-    if isinstance(obj, (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)):
+    if is_file(cls):
         return ("file", *file_state(obj)), None
     sqlite3 = sys.modules.get("sqlite3")
     if sqlite3 is not None and isinstance(obj, sqlite3.Connection):
@@ -178,7 +153,7 @@ def rlock_count(lock: Any) -> int:
 
 def is_outward(obj: Any) -> bool:
     """Whether using the object acts on the outside without an audit event, in a way that `live_state` shows."""
-    if isinstance(obj, (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.FileIO)):
+    if is_file(type(obj)):
         return not obj.closed and obj.writable()
     sqlite3 = sys.modules.get("sqlite3")
     if sqlite3 is not None and isinstance(obj, sqlite3.Connection):

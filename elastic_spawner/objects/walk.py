@@ -25,7 +25,7 @@ from typing import Any
 
 from . import handlers
 from .digest import Digest, blocks_of_strings
-from .kinds import ATOMIC, has_default_reduce, importable, is_immutable, is_steady, is_user_class
+from .kinds import ATOMIC, answers_for_pickling, has_default_reduce, importable, is_immutable, is_steady, is_user_class
 from .live import is_channel
 
 _FEW = 200
@@ -475,7 +475,7 @@ class Walker:
                 return handler
         if is_user_class(cls):
             return handlers.user_instances
-        if has_default_reduce(cls):
+        if has_default_reduce(cls) or answers_for_pickling(cls):
             return handlers.plain_instances
         return handlers.reduced_instances
 

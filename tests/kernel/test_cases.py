@@ -16,13 +16,11 @@ from tests.kernel.cases import Case, load
 JOBS = 2
 
 REPORTED = {
-    "a_background_task_that_works_on": "how far a task comes in 0.2 s is never the same twice",
     "a_file_changed_after_it_was_read": "what a generator read from the file cannot be read again",
     "a_file_changed_behind_the_back": "what was made from the file cannot be made from another one",
     "a_generator_that_writes": "to bring the generator back its cell would have to write again",
     "a_thread_that_still_writes": "a running thread",
     "an_http_server_beside_data": "a server that listens, in a thread",
-    "archives_and_compressed_files": "an archive that is half written",
     "async_generators_and_iterators": "an asynchronous generator, half-way, of an event loop that is gone",
     "context_variables_set": "tokens and copies of contexts cannot be taken apart",
     "executors_and_futures": "a pool of threads",

@@ -39,6 +39,7 @@ from .functions import (
     type_variable,
 )
 from .outside import (
+    compressed,
     file,
     lock,
     logger,
@@ -61,6 +62,7 @@ __all__ = [
     "cached",
     "cell",
     "code",
+    "compressed",
     "enumeration",
     "file",
     "flat_iterator",

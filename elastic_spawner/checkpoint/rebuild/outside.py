@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import logging
 import os
@@ -55,6 +56,27 @@ def file(
             raise OSError(f"{name!r} has {size} bytes, the session was at {position}")
         f.seek(position)
     return f
+
+
+def compressed(
+    module: str, kind: str, name: Any, position: int | None, closed: bool, encoding: Any, errors: Any
+) -> Any:
+    """A gzip, bz2 or lzma file that is read, at its position in the plain data, or a closed one; as text with an
+    ``encoding``.
+
+    Raises OSError when the file is not there.
+    """
+    cls = getattr(importlib.import_module(module), kind)
+    if closed:  # it only has to look like one
+        f = cls(name, "rb", fileobj=io.BytesIO()) if kind == "GzipFile" else cls(io.BytesIO())
+    else:
+        f = cls(name, "rb")
+    made = f if encoding is None else io.TextIOWrapper(f, encoding, errors)
+    if position is not None:
+        made.seek(position)
+    if closed:
+        made.close()
+    return made
 
 
 def match(pattern: Any, string: Any, start: int, endpos: int, pos: int, regs: tuple[tuple[int, int], ...]) -> Any:
