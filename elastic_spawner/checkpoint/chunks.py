@@ -134,6 +134,19 @@ def parse_key(key: str) -> tuple[str, str] | None:
     return (match[2], _CODEC_OF[match[3]]) if match else None
 
 
+def unfilled(size: int) -> bytearray:
+    """A bytearray to be filled. Filling it with zeros first would hold up everybody: a second for 2 GB."""
+    try:
+        import ctypes
+
+        make = ctypes.pythonapi.PyByteArray_FromStringAndSize
+    except (ImportError, AttributeError):
+        return bytearray(size)
+    make.restype, make.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_ssize_t)
+    made: bytearray = make(None, size)
+    return made
+
+
 def pieces(view: memoryview) -> list[memoryview]:
     """Cut a buffer of bytes into chunks, without copying."""
     return [view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES)]

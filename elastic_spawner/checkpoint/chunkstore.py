@@ -30,6 +30,7 @@ from elastic_spawner.checkpoint.chunks import (
     pieces,
     raw_size,
     seal,
+    unfilled,
     unpack,
 )
 from elastic_spawner.checkpoint.encryption import Cipher
@@ -100,6 +101,8 @@ class ChunkStore:
             str, ChunkRef
         ] = {}  # by address: in the store for certain, or staged, since the last commit
         self._unflushed: set[str] = set()
+        self.safe: frozenset[str] = frozenset()
+        """Addresses that no collector takes before the next commit, and whose names are durable."""
         self._listing: dict[str, Entry] | None = None  # by key; remote stores only
         self._skew: float | None = None  # the store's clock minus ours
         self._begun: tuple[float, float] | None = None  # wall and monotonic time of the first put since the commit
@@ -282,7 +285,7 @@ class ChunkStore:
     def committed(self) -> None:
         """Forget what is in the store: the next save looks again."""
         with self._lock:
-            self._current = {}
+            self._current, self.safe = {}, frozenset()
             self._earlier = bool(self._quick)
             self._listing = None
             self._begun = None
@@ -321,7 +324,9 @@ class ChunkStore:
             for codec in codecs(encrypted=self._sealing is not None):
                 entry = self._look(chunk_key(address, codec))
                 # A raw chunk of another size can only be a damaged one: write it again.
-                if entry and raw_size(size, codec) in (None, entry.size) and self._keep_alive(entry):
+                if not entry or raw_size(size, codec) not in (None, entry.size):
+                    continue
+                if address in self.safe or self._keep_alive(entry):
                     ref = ChunkRef(address, size, entry.size, codec)
                     break
             else:
@@ -332,12 +337,11 @@ class ChunkStore:
             self._count_reuse(ref)
         return ref
 
-    def missing(self, refs: Iterable[ChunkRef], safe: frozenset[str] = frozenset()) -> list[ChunkRef]:
+    def missing(self, refs: Iterable[ChunkRef]) -> list[ChunkRef]:
         """Those of `refs` that are not in the store; the others are made young, so that no collector takes them.
 
-        `safe` are addresses that no collector will take anyhow: looked for, but not made young. A chunk that is not
-        encrypted counts as gone where this store encrypts, and the other way round: a checkpoint is wholly the one or
-        the other.
+        What is `safe` is looked for, but not made young. A chunk that is not encrypted counts as gone where this store
+        encrypts, and the other way round: a checkpoint is wholly the one or the other.
         """
         gone = []
         for address, ref in {ref.hash: ref for ref in refs}.items():
@@ -345,7 +349,7 @@ class ChunkStore:
             if known is not None and known.codec == ref.codec:
                 continue
             entry = self._look(ref.key) if ref.encrypted == (self._sealing is not None) else None
-            if entry is None or not (address in safe or self._keep_alive(entry)):
+            if entry is None or not (address in self.safe or self._keep_alive(entry)):
                 gone.append(ref)
             else:
                 with self._lock:
@@ -378,7 +382,7 @@ class ChunkStore:
 
     def read(self, refs: Sequence[ChunkRef]) -> bytearray:
         """Return the data; every chunk is verified. Raises `CorruptChunk`, `FormatError`, `StoreError`."""
-        out = bytearray(sum(ref.size for ref in refs))
+        out = unfilled(sum(ref.size for ref in refs))
         self.read_into(refs, memoryview(out))
         return out
 

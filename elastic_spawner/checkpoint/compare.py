@@ -9,8 +9,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from ..objects.digest import algorithm_of, is_known
-from ..objects.walk import Walker
+from ..objects.digest import algorithm_of, is_known, is_usual
+from ..objects.walk import Walk, Walker
 
 LARGE = 64 << 20
 """Loaded values above this size in bytes are vouched for by the hashes of their chunks, where the libraries that made
@@ -50,6 +50,8 @@ class Comparer:
         self.entries: Mapping[str, Any] = manifest["variables"]
         self.libraries: Mapping[str, str] = manifest["libraries"]
         self.same_python = manifest["python"].split(".")[:2] == list(map(str, sys.version_info[:2]))
+        self.walks: dict[str, tuple[int, Walk]] = {}
+        """id() of each value that was found to be the same, and what its walk found; of no use once it has changed."""
 
     def compare(self, name: str, value: Any, recomputed: bool = False) -> Verdict:
         """Take the value's fingerprint and compare it; raises what the value raises when it is looked at."""
@@ -60,9 +62,12 @@ class Comparer:
         others = self.changed_libraries(name)
         if entry["bytes"] > LARGE and not (recomputed or others):
             return Verdict.UNKNOWN
+        usual = is_usual(fingerprint)
         with algorithm_of(fingerprint):
-            digest = Walker(namespace=self.namespace).walk([value]).digest
-        if digest == fingerprint:
+            walk = Walker(namespace=self.namespace).walk([value])
+        if walk.digest == fingerprint:
+            if usual:
+                self.walks[name] = id(value), walk
             return Verdict.SAME
         # another version may take the same value apart in another way; plain data are taken apart by ourselves
         strict = self.same_python and not others or set(entry["modules"]) <= _PLAIN - (_MASKED if others else set())

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from .. import __version__
@@ -26,6 +27,8 @@ LIBRARIES = (
     "xgboost",
     "lightgbm",
 )
+
+KERNELS = ("ipykernel", "IPython")
 
 
 def contents(prepared: Prepared, summary: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
@@ -89,9 +92,16 @@ def _libraries(made: set[str]) -> dict[str, str]:
             version = getattr(sys.modules[name], "__version__", None)
             if isinstance(version, str):
                 found[name] = version
-    for name in ("ipykernel", "IPython"):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    for name in KERNELS:
+        if version := installed_version(name):
+            found[name] = version
     return found
+
+
+@lru_cache
+def installed_version(name: str) -> str:
+    """The version of a distribution, or nothing; looked up once, for it is found by reading the files of many."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -66,18 +66,15 @@ def build(
 
     `created` is in seconds since the epoch. Raises `FormatError` where the content is not plain JSON.
     """
-    text = signing.canonical({name: value for name, value in content.items() if name not in _OURS})
+    texts = signing.members({name: value for name, value in content.items() if name not in _OURS})
     header = {"session": session, "generation": generation, "created": created}
-    document: dict[str, Any]
     if cipher is None:
-        document = {**json.loads(text), **header, "format": PLAIN}
-    else:
-        document = {**header, "format": SEALED}
-        nonce, sealed = cipher.seal_manifest(zlib.compress(text, 1), _about(document))
-        document["encrypted"] = {"alg": ALGORITHM, "nonce": nonce.hex(), "content": base64.b64encode(sealed).decode()}
-        document["chunks"] = sorted({(ref.hash, ref.stored_size) for ref in references(content)})
-    document["mac"] = signing.signature(document, key)
-    return signing.canonical(document)
+        return signing.signed({**texts, **signing.members({**header, "format": PLAIN})}, key)
+    document: dict[str, Any] = {**header, "format": SEALED}
+    nonce, sealed = cipher.seal_manifest(zlib.compress(signing.joined(texts), 1), _about(document))
+    document["encrypted"] = {"alg": ALGORITHM, "nonce": nonce.hex(), "content": base64.b64encode(sealed).decode()}
+    document["chunks"] = sorted({(ref.hash, ref.stored_size) for ref in references(content)})
+    return signing.signed(signing.members(document), key)
 
 
 def parse(raw: bytes, session: str, generation: int, key: bytes | None, cipher: Cipher | None = None) -> dict[str, Any]:
@@ -102,8 +99,7 @@ def parse(raw: bytes, session: str, generation: int, key: bytes | None, cipher: 
     mac = document.get("mac")
     known_signature = isinstance(mac, dict) and mac.get("alg") == signing.ALGORITHM
     if key is not None and (known_signature or not newer):
-        # The text itself is compared too, so that not even an edit which means the same goes unnoticed.
-        if not _is_canonical(document, raw) or not signing.holds(document, key):
+        if not signing.is_sound(raw, document, key):
             raise forged
     if newer:
         raise FormatError(
@@ -161,10 +157,3 @@ def _open(document: dict[str, Any], where: str, cipher: Cipher) -> dict[str, Any
 
 def _newer(version: Any) -> bool:
     return type(version) is int and version > FORMAT
-
-
-def _is_canonical(document: dict[str, Any], raw: bytes) -> bool:
-    try:
-        return signing.canonical(document) == raw
-    except FormatError:
-        return False

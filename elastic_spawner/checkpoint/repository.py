@@ -143,14 +143,16 @@ class Repository:
         """Those of `refs` (kept from an earlier save, say) that are gone from the store; the others are safe until
         the next commit. It is quicker for those that the newest generation of the `session` has.
         """
-        return self._chunks.missing(refs, frozenset() if session is None else self._newest(session)[1])
+        self._chunks.safe = frozenset() if session is None else self._newest(session)[1]
+        return self._chunks.missing(refs)
 
     # -- generations
 
-    def commit(self, session: str, manifest: Mapping[str, Any]) -> int:
+    def commit(self, session: str, manifest: Mapping[str, Any], refs: Iterable[ChunkRef] | None = None) -> int:
         """Make everything durable, then write the manifest of a new generation; returns its number.
 
-        `manifest` is plain JSON with ChunkRefs (or their JSON form) anywhere in it. `format`, `session`,
+        `manifest` is plain JSON with ChunkRefs (or their JSON form) anywhere in it; `refs` are all of them, where the
+        caller knows them. `format`, `session`,
         `generation`, `created` and `mac` are filled in. Where another writer was faster, the next number is taken. On
         any error there is no new generation: `CheckpointError` (no key), `FormatError` (not JSON), `CorruptChunk` (a
         chunk that the manifest names is not in the store), `StoreError`.
@@ -159,7 +161,7 @@ class Repository:
         if self._key is None:
             raise CheckpointError("this repository was opened without a key: a checkpoint cannot be signed")
         manifests.check_session(session)
-        refs = list(references(manifest))
+        refs = list(references(manifest) if refs is None else refs)
         generation = 0
         try:
             while True:
@@ -169,7 +171,8 @@ class Repository:
                 if not self._chunks.can_trust():
                     self._chunks.flush()
                     self._chunks.committed()
-                gone = self._chunks.missing(refs, safe)
+                self._chunks.safe = safe
+                gone = self._chunks.missing(refs)
                 if gone:
                     raise CorruptChunk(
                         f"{len(gone)} chunks of the new checkpoint are not in {self.store.url} "

@@ -284,7 +284,10 @@ class Saver:
             "partial": [n for n in self._lost_to_deadline() if n in carried],
         }
         manifest["packs"] = packs.to_json()
-        generation = self.repository.commit(self.session, manifest)
+        extents = [e for _, _, stored in written for e in stored.extents()]
+        extents += [*history, *(e for several in lists.values() for e in several)]
+        refs = {ref for extent in extents for ref in extent.refs}
+        generation = self.repository.commit(self.session, manifest, refs)
         for outdated in (*self._outdated, *(() if self._early is None else (self._early,))):
             self.repository.discard(self.session, outdated)
         self._outdated, self._early = [], None

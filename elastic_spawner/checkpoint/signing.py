@@ -46,22 +46,63 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 
     Raises `FormatError` where it cannot be written as JSON (NaN and infinity cannot).
     """
+    return joined(members(document))
+
+
+def members(document: Mapping[str, Any]) -> dict[str, str]:
+    """Each member of `document` as it is in its canonical text; raises `FormatError` as `canonical` does."""
+    return {name: _text(value) for name, value in document.items()}
+
+
+def joined(texts: Mapping[str, str]) -> bytes:
+    """The canonical text of the document whose `members` these are."""
+    if not all(isinstance(name, str) for name in texts):
+        raise FormatError("a manifest must be plain JSON: its members have texts for names")
+    inside = ",".join(f"{_text(name)}:{texts[name]}" for name in sorted(texts))
+    return f"{{{inside}}}".encode("ascii")
+
+
+def _text(value: Any) -> str:
     try:
-        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise FormatError(f"a manifest must be plain JSON: {error}") from error
-    return text.encode("ascii")
+
+
+def signed(texts: Mapping[str, str], key: bytes) -> bytes:
+    """The canonical text of a document with its `mac`, from its `members` without one."""
+    return joined({**texts, "mac": _text({"alg": ALGORITHM, "value": _mac(texts, key)})})
 
 
 def signature(document: Mapping[str, Any], key: bytes) -> dict[str, str]:
     """The `mac` entry for `document` (whose own `mac`, if any, does not count)."""
-    unsigned = {name: value for name, value in document.items() if name != "mac"}
-    return {"alg": ALGORITHM, "value": hmac.new(key, canonical(unsigned), hashlib.sha256).hexdigest()}
+    return {"alg": ALGORITHM, "value": _mac(members(document), key)}
+
+
+def _mac(texts: Mapping[str, str], key: bytes) -> str:
+    unsigned = joined({name: text for name, text in texts.items() if name != "mac"})
+    return hmac.new(key, unsigned, hashlib.sha256).hexdigest()
+
+
+def is_sound(raw: bytes, document: Mapping[str, Any], key: bytes) -> bool:
+    """Whether `raw` is the canonical text of `document`, and its `mac` entry was made with `key`.
+
+    The text itself is compared, so that not even an edit which means the same goes unnoticed.
+    """
+    try:
+        texts = members(document)
+        return joined(texts) == raw and _holds(document, texts, key)
+    except FormatError:
+        return False
 
 
 def holds(document: Mapping[str, Any], key: bytes) -> bool:
     """Whether the `mac` entry of `document` was made with `key`. Takes the same time whatever differs."""
+    return _holds(document, members(document), key)
+
+
+def _holds(document: Mapping[str, Any], texts: Mapping[str, str], key: bytes) -> bool:
     mac = document.get("mac")
     if not isinstance(mac, dict) or mac.get("alg") != ALGORITHM or not isinstance(mac.get("value"), str):
         return False
-    return hmac.compare_digest(mac["value"].encode("utf-8", "replace"), signature(document, key)["value"].encode())
+    return hmac.compare_digest(mac["value"].encode("utf-8", "replace"), _mac(texts, key).encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 
 SAVING = (
     "elastic_spawner.stores.errors",
@@ -27,6 +28,30 @@ SAVING = (
     "elastic_spawner.checkpoint.save",
 )
 """What a save imports, each after what it needs itself."""
+
+
+_looked_at: set[str] = set()
+_SOME = 50
+
+
+def look_steps() -> Iterator[None]:
+    """Find out what a save asks of each module that is imported, and of what is installed; once for each."""
+    from ..checkpoint import compression, contents
+    from .modules import is_users
+
+    if not _looked_at:
+        compression.best_codec()
+        yield
+        for name in contents.KERNELS:
+            contents.installed_version(name)
+            yield
+    while new := [n for n in sys.modules if n not in _looked_at][:_SOME]:
+        for name in new:
+            module = sys.modules.get(name)
+            if isinstance(module, ModuleType):
+                is_users(name, module)
+        _looked_at.update(new)
+        yield
 
 
 def steps() -> Iterator[None]:

@@ -191,10 +191,16 @@ def is_users(name: str, module: types.ModuleType) -> bool:
     path = getattr(module, "__file__", None)
     if not path or name == "__main__" or name.split(".")[0] == "elastic_spawner":
         return False
-    return not _is_installed(os.path.abspath(path)) and os.path.isfile(path)
+    return not _is_installed(path if os.path.isabs(path) else os.path.abspath(path)) and os.path.isfile(path)
+
+
+@lru_cache(maxsize=1024)
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)  # a look at each folder on the way, and there are hundreds of modules
 
 
 @lru_cache(maxsize=4096)
 def _is_installed(path: str) -> bool:
-    path = os.path.realpath(path)  # a look at each folder on the way, and there are hundreds of modules
+    folder, name = os.path.split(path)
+    path = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real(folder), name)
     return path.startswith((*_LIBRARIES, _OWN)) or "site-packages" in path or "dist-packages" in path

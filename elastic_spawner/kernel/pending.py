@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..checkpoint.chunks import ChunkRef
+from ..checkpoint.chunks import ChunkRef, unfilled
 from ..checkpoint.report import LOST, PENDING
 from ..checkpoint.restore import Restorer
 from ..tracking import hidden
@@ -28,19 +28,6 @@ THREADS = 2
 _LOOK = 0.005
 
 Piece = tuple["Part", ChunkRef, memoryview]
-
-
-def _unfilled(size: int) -> bytearray:
-    """A bytearray to be filled. Filling it with zeros first would hold up the user's code: a second for 2 GB."""
-    try:
-        import ctypes
-
-        make = ctypes.pythonapi.PyByteArray_FromStringAndSize
-    except (ImportError, AttributeError):
-        return bytearray(size)
-    make.restype, make.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_ssize_t)
-    made: bytearray = make(None, size)
-    return made
 
 
 class Part:
@@ -66,7 +53,7 @@ class Part:
                 self.data.append(self._reader.read(extent))
                 continue
             refs = [ChunkRef.from_json(r) for r in extent]
-            whole = _unfilled(sum(r.size for r in refs))
+            whole = unfilled(sum(r.size for r in refs))
             self.data.append(whole)
             start = 0
             for ref in refs:

@@ -147,6 +147,7 @@ class Session:
             tracker.conclude()
             yield from self.notices.steps()
         yield from loading.steps()
+        yield from loading.look_steps()
 
     def _idle_failed(self, error: Exception) -> None:
         text = f"Work between cells failed ({type(error).__name__}: {error}); what it was to find out stays unknown."
@@ -297,7 +298,9 @@ class Session:
             self.tracker.attributes.update(restorer.manifest["extras"]["used"])
             self.tracker.submodules.update(restorer.manifest["extras"]["submodules"])
             self.tracker.pending = {n for c in restorer.put_off for n in c["names"]}
-            self.tracker.adopt(restorer.history)
+            # a cell that was run again may have changed what was compared before it
+            self.tracker.adopt(restorer.history, None if report.rerun else restorer.comparer.walks)
+            restorer.comparer.walks.clear()
         self.last_restore = report
         self.behind.put_off(restorer)
         return report

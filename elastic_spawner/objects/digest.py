@@ -31,6 +31,11 @@ def is_known(fingerprint: str) -> bool:
     return fingerprint.partition(":")[0] in _ALGORITHMS
 
 
+def is_usual(fingerprint: str) -> bool:
+    """Whether digests are of this one's algorithm here when nobody asks for another."""
+    return fingerprint.partition(":")[0] == _chosen
+
+
 @contextmanager
 def algorithm_of(fingerprint: str) -> Iterator[None]:
     """Digests made meanwhile are of this one's algorithm (see `is_known`), whichever is the fastest here."""

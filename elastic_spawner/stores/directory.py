@@ -24,6 +24,7 @@ import os
 import stat as stat_module
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,6 +62,17 @@ def _open_regular(path: str) -> io.FileIO:
         os.close(fd)
         raise _not_an_object(path)
     return io.FileIO(fd, "rb")
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # file systems that need no fsync of directories say so thus
+            raise
+    finally:
+        os.close(fd)
 
 
 def _not_an_object(path: str) -> StoreNotFound:
@@ -374,19 +386,18 @@ class DirectoryStore(Store):
         with self._lock:
             directories, self._unsynced = sorted(self._unsynced), set()
         try:
-            while directories:
-                fd = os.open(directories[-1], os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(fd)
-                except OSError as error:
-                    if error.errno != errno.EINVAL:  # file systems that need no fsync of directories say so thus
-                        raise
-                finally:
-                    os.close(fd)
-                directories.pop()
-        finally:
+            if len(directories) > self.parallel > 1:
+                # those who ask at the same time wait for one commit of the file system's journal
+                with ThreadPoolExecutor(self.parallel, "elastic-sync") as pool:
+                    for _ in pool.map(_sync_directory, directories):
+                        pass
+            else:
+                for directory in directories:
+                    _sync_directory(directory)
+        except BaseException:
             with self._lock:
                 self._unsynced.update(directories)
+            raise
 
     def _link_new(self, source: str, final: str) -> bool:
         """Give the file its name unless something has it: atomically, also where the file system has no hard links."""

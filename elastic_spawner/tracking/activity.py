@@ -10,6 +10,8 @@ import _thread
 import asyncio
 import functools
 import gc
+import itertools
+import operator
 import signal
 import sys
 import threading
@@ -155,9 +157,7 @@ def held_elsewhere(namespace: dict[str, Any], known: set[int], methods: bool) ->
         if type(f) is types.FunctionType and f.__globals__ is namespace and id(f) not in known
     ]
     if methods:
-        found += [
-            m
-            for m in gc.get_objects()
-            if type(m) is types.MethodType and getattr(m.__func__, "__globals__", None) is namespace
-        ]
+        objects = gc.get_objects()  # may be millions
+        bound = itertools.compress(objects, map(operator.is_, map(type, objects), itertools.repeat(types.MethodType)))
+        found += [m for m in bound if getattr(m.__func__, "__globals__", None) is namespace]
     return found

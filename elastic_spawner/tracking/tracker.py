@@ -11,8 +11,9 @@ import builtins
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from ..history import CellExecution, FileRead, History, Rerun
@@ -297,14 +298,22 @@ class Tracker:
         self._cell = None
         self.effects.stop()
 
-    def adopt(self, history: History) -> None:
-        """Go on from a restored history; variables that did not come back, nor are `pending`, are deleted in it."""
+    def adopt(self, history: History, walks: Mapping[str, tuple[int, Walk]] | None = None) -> None:
+        """Go on from a restored history; variables that did not come back, nor are `pending`, are deleted in it.
+
+        ``walks`` are full walks of values by their names, each with the id() of the value, which are walked no more.
+        """
         self.history = history
         for name in list(self.states):
             self.values.forget(name)
         present = set(self.names())
         for name in present:
-            self.values.look(name, self.namespace[name], at_once())
+            value = self.namespace[name]
+            key, walk = (walks or {}).get(name, (0, None))
+            if walk is not None and key == id(value):
+                self.values.found(name, value, walk, type(value) in ATOMIC or isinstance(value, ModuleType))
+            else:
+                self.values.look(name, value, at_once())
         self.lost(set(history.active) - present - self.pending)
         unknown = present - history.active.keys()
         if unknown:
