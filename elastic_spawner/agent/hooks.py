@@ -12,10 +12,13 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
+from jupyter_client.connect import LocalPortCache
 from jupyter_core.utils import ensure_async
 from traitlets.config.configurable import LoggingConfigurable
 
 from .channel import USERNAME
+
+PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 
 
 class Listener(Protocol):
@@ -108,6 +111,8 @@ class KernelHooks:
             return value
 
         def restart_kernel(*args: Any, **kwargs: Any) -> Any:
+            if kwargs.get("newports"):
+                forget_ports(self._mapping.get_kernel(kernel_id))
             result = original(*args, **kwargs)
             if inspect.isawaitable(result):
                 return finish(result)
@@ -174,6 +179,23 @@ class KernelHooks:
             self._listener.on_message(kernel_id, ours, kind, parent, content)
 
         return record_activity
+
+
+def forget_ports(manager: Any) -> None:
+    """Let a kernel that did not come up choose other ports.
+
+    jupyter_client means to, but where it has reserved ports for the kernel (`cache_ports`, the default over TCP) it
+    starts it on the same ones again, five times: when another process has taken one of them meanwhile, the kernel is
+    lost.
+    """
+    provisioner = manager.provisioner
+    if not getattr(provisioner, "ports_cached", False):
+        return
+    for name in PORTS:
+        LocalPortCache.instance().return_port(getattr(manager, name))
+        setattr(manager, name, 0)
+    provisioner.ports_cached = False
+    manager.cleanup_connection_file()
 
 
 class Gate:

@@ -219,6 +219,7 @@ class FrontEnd:
     """A browser's connection to a kernel."""
 
     def __init__(self, server: JupyterServer, kernel_id: str) -> None:
+        self.server = server
         self.session = uuid.uuid4().hex
         url = server.url.replace("http", "ws", 1) + f"api/kernels/{kernel_id}/channels?session_id={self.session}"
         self.socket = websocket.create_connection(url, timeout=PATIENCE, header=["Authorization: token letmein"])
@@ -251,16 +252,20 @@ class FrontEnd:
 
     def wait_busy(self, request: str) -> None:
         """Wait until the kernel has begun with a request."""
-        while True:
+        end = time.monotonic() + 2 * PATIENCE
+        while time.monotonic() < end:
             message = self.receive()
             ours = message["parent_header"].get("msg_id") == request
             if ours and message["content"].get("execution_state") == "busy":
                 return
+        raise AssertionError(self.server.log)
 
     def wait(self, request: str) -> Cell:
         """Wait until a request is done."""
         cell, idle, replied = Cell("", None), False, False
+        end = time.monotonic() + 2 * PATIENCE  # the server's pings go on when nothing else does
         while not (idle and replied):
+            assert time.monotonic() < end, self.server.log
             message = self.receive()
             if message["parent_header"].get("msg_id") != request:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -119,3 +120,26 @@ def test_one_that_is_dead_for_good_holds_up_no_save_and_is_tried_again_at_the_ne
     assert {kernel["id"] for kernel in server.start()} == {kernel_id, other}
     assert session["id"] in {found["id"] for found in server.get("api/sessions")}
     assert server.run(kernel_id, "x").value == "5"
+
+
+PORT_TAKEN = """
+import json, os, sys
+connection = json.load(open(sys.argv[1]))
+if not os.path.exists("taken"):
+    open("taken", "w").write(str(connection["control_port"]))
+if connection["control_port"] == int(open("taken").read()):
+    sys.exit("Address already in use")
+os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", "-f", sys.argv[1]])
+"""
+
+
+def test_one_whose_port_was_taken_before_it_listened_gets_another(make_server: Callable[..., JupyterServer]) -> None:
+    """jupyter_client would start it on the same ports five times, and give it up."""
+    argv = [sys.executable, "-c", PORT_TAKEN, "{connection_file}"]
+    server = make_server(kernels={"unlucky": {"argv": argv, "display_name": "Unlucky", "language": "python"}})
+    server.start()
+    kernel_id = server.open_notebook("a.ipynb", "unlucky")["kernel"]["id"]
+    wait_until(lambda: "restarting kernel (1/5)" in server.log)  # who connects before talks to the old ports
+    wait_until(lambda: server.state(kernel_id)["tracked"])
+    assert server.run(kernel_id, "1 + 1").value == "2"
+    assert server.log.count("Address already in use") == 1
