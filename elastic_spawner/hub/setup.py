@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from traitlets.config import LazyConfigValue
+
 from .keys import SECRET_FILE, HubKeys, load_secret
 
 SERVICE = "elastic"
@@ -28,14 +30,17 @@ def configure(
     control_port: int | None = None,
     service: bool = True,
     service_port: int | None = None,
+    service_url: str = "",
     service_environment: dict[str, str] | None = None,
 ) -> None:
     """Set up elastic servers and the resize service in a jupyterhub_config.py.
 
     ``c`` is the configuration object there. ``spawner`` is a spawner class or the name of one; None leaves the one that
     is set. ``resizers`` and ``resizer_groups`` are the users and groups who may resize all servers; admins named
-    in ``c.Authenticator.admin_users`` may too. The ports are on this machine only; None picks free ones. All else is
-    set by traits: ``c.ElasticLocalSpawner.max_mem = "16G"``; what the configuration sets after this call wins.
+    in ``c.Authenticator.admin_users`` may too. The ports are on this machine only; None picks free ones. Where the
+    proxy runs on another machine, or in another pod, ``service_url`` is how it reaches the service here; the service
+    then listens on all addresses. All else is set by traits: ``c.ElasticLocalSpawner.max_mem = "16G"``; what the
+    configuration sets after this call wins.
 
     Raises ValueError for a secret that is too short, and OSError when its file can be neither read nor made.
     """
@@ -58,10 +63,11 @@ def configure(
         keys = HubKeys(load_secret(secret, secret_file))
         _add_service(
             c,
-            service_port or _free_port(),
+            service_url or f"http://127.0.0.1:{service_port or _free_port()}",
             {
                 "ELASTIC_SPAWNER_CONTROL_URL": f"http://127.0.0.1:{control_port}",
                 "ELASTIC_SPAWNER_CONTROL_TOKEN": keys.control_token(),
+                **({"ELASTIC_SPAWNER_SERVICE_IP": ""} if service_url else {}),
                 **(service_environment or {}),
             },
         )
@@ -69,18 +75,21 @@ def configure(
     _start_control_server()
 
 
-def _add_service(c: Any, port: int, environment: dict[str, str]) -> None:
-    c.JupyterHub.services.append(
-        {
-            "name": SERVICE,
-            "url": f"http://127.0.0.1:{port}",
-            "command": [sys.executable, "-m", "elastic_spawner.hub.service"],
-            "environment": environment,
-            "display": True,
-            "oauth_no_confirm": True,
-            "oauth_client_allowed_scopes": [RESIZE_SCOPE],
-        }
-    )
+def _add_service(c: Any, url: str, environment: dict[str, str]) -> None:
+    service = {
+        "name": SERVICE,
+        "url": url,
+        "command": [sys.executable, "-m", "elastic_spawner.hub.service"],
+        "environment": environment,
+        "display": True,
+        "oauth_no_confirm": True,
+        "oauth_client_allowed_scopes": [RESIZE_SCOPE],
+    }
+    for given in _configured(c, "services"):
+        if given.get("name") == SERVICE:  # what the admin says of it wins
+            given.update({**service, **given, "environment": {**environment, **given.get("environment", {})}})
+            return
+    c.JupyterHub.services.append(service)
 
 
 def _add_roles(c: Any, resizers: Sequence[str], groups: Sequence[str]) -> None:
@@ -88,24 +97,48 @@ def _add_roles(c: Any, resizers: Sequence[str], groups: Sequence[str]) -> None:
     admins = c.Authenticator.admin_users if "admin_users" in c.Authenticator else ()
     users = sorted({*resizers, *(admins if isinstance(admins, set | list | tuple | frozenset) else ())})
     access = f"access:services!service={SERVICE}"
-    c.JupyterHub.load_roles.extend(
-        [
-            {
-                "name": "elastic-resizer",
-                "description": "See and resize everybody's servers",
-                "scopes": [RESIZE_SCOPE, access],
-                "users": users,
-                "groups": sorted(groups),
-            },
-            {"name": "user", "scopes": ["self", access]},
-            {
-                "name": "elastic-service",
-                "description": "What the resize service may do by itself",
-                "scopes": ["list:users", "read:users:name", "read:servers"],
-                "services": [SERVICE],
-            },
-        ]
+    _add_role(
+        c,
+        {
+            "name": "elastic-resizer",
+            "description": "See and resize everybody's servers",
+            "scopes": [RESIZE_SCOPE, access],
+            "users": users,
+            "groups": sorted(groups),
+        },
     )
+    _add_role(c, {"name": "user", "scopes": ["self", access]})
+    _add_role(
+        c,
+        {
+            "name": "elastic-service",
+            "description": "What the resize service may do by itself",
+            "scopes": ["list:users", "read:users:name", "read:servers"],
+            "services": [SERVICE],
+        },
+    )
+
+
+def _add_role(c: Any, role: dict[str, Any]) -> None:
+    """Add a role, or to the one of this name: JupyterHub does not start when one is defined twice."""
+    for given in _configured(c, "load_roles"):
+        if given.get("name") == role["name"]:
+            for what in ("scopes", "users", "groups", "services"):
+                if what in role:
+                    given[what] = sorted({*given.get(what, ()), *role[what]})
+            return
+    c.JupyterHub.load_roles.append(role)
+
+
+def _configured(c: Any, name: str) -> list[dict[str, Any]]:
+    """The entries of a list of JupyterHub's that the configuration has by now, assigned or appended."""
+    if name not in c.JupyterHub:
+        return []
+    value = c.JupyterHub[name]
+    if isinstance(value, LazyConfigValue):
+        added = value.to_dict()
+        return [*added.get("prepend", ()), *added.get("extend", ())]
+    return list(value)
 
 
 def _start_control_server() -> None:

@@ -113,3 +113,37 @@ def test_admins_reach_the_resize_page_and_users_too(tmp_path):
 def page(browser):
     answer = browser.http.get(f"{browser.url}/services/elastic/", timeout=30)
     return answer if answer.status_code != 503 else None
+
+
+def test_what_the_admin_says_of_our_service_and_roles_is_added_to(c):
+    """JupyterHub does not start when a role is defined twice, and many admins define `user` themselves."""
+    c.JupyterHub.services = [{"name": "elastic", "display": False, "environment": {"MINE": "1"}}]
+    c.JupyterHub.load_roles = [
+        {"name": "user", "scopes": ["self", "access:services"]},
+        {"name": "elastic-resizer", "groups": ["staff"]},
+    ]
+    configure(c, resizers=["ann"])
+    (service,) = c.JupyterHub.services
+    assert service["display"] is False and "-m" in service["command"]
+    assert {"MINE", "ELASTIC_SPAWNER_CONTROL_TOKEN"} <= set(service["environment"])
+    roles = {role["name"]: role for role in c.JupyterHub.load_roles}
+    assert len(roles) == len(c.JupyterHub.load_roles)
+    assert roles["user"]["scopes"] == ["access:services", "access:services!service=elastic", "self"]
+    assert (roles["elastic-resizer"]["users"], roles["elastic-resizer"]["groups"]) == (["ann"], ["staff"])
+    assert "custom:elastic:resize" in roles["elastic-resizer"]["scopes"]
+
+
+def test_a_role_appended_before_is_added_to_and_what_comes_later_stays(c):
+    c.JupyterHub.load_roles.append({"name": "user", "scopes": ["self", "groups"]})
+    configure(c)
+    c.JupyterHub.load_roles.append({"name": "later"})
+    roles = c.JupyterHub.load_roles.get_value([])
+    assert [role["name"] for role in roles] == ["user", "elastic-resizer", "elastic-service", "later"]
+    assert "groups" in roles[0]["scopes"] and "access:services!service=elastic" in roles[0]["scopes"]
+
+
+def test_a_service_behind_a_proxy_elsewhere_listens_everywhere(c):
+    configure(c, service_url="http://hub:8082")
+    (service,) = c.JupyterHub.services.get_value([])
+    assert service["url"] == "http://hub:8082"
+    assert service["environment"]["ELASTIC_SPAWNER_SERVICE_IP"] == ""

@@ -15,6 +15,8 @@ CONTROL_URL_ENV = "ELASTIC_SPAWNER_CONTROL_URL"
 CONTROL_TOKEN_ENV = "ELASTIC_SPAWNER_CONTROL_TOKEN"
 SELF_MAX_MEMORY_ENV = "ELASTIC_SPAWNER_SELF_MAX_MEMORY"
 SELF_MAX_CPUS_ENV = "ELASTIC_SPAWNER_SELF_MAX_CPUS"
+IP_ENV = "ELASTIC_SPAWNER_SERVICE_IP"
+"""Where to listen, when that is not the host of the URL by which the proxy knows the service; empty: everywhere."""
 
 
 class SettingsError(ElasticError):
@@ -59,7 +61,7 @@ class Settings:
         parts = urlsplit(environ["JUPYTERHUB_SERVICE_URL"])
         return cls(
             prefix="/" + environ["JUPYTERHUB_SERVICE_PREFIX"].strip("/") + "/",
-            ip=parts.hostname or "127.0.0.1",
+            ip=environ.get(IP_ENV, parts.hostname or "127.0.0.1"),
             port=parts.port or 80,
             control_url=environ[CONTROL_URL_ENV].rstrip("/"),
             control_token=environ[CONTROL_TOKEN_ENV],
