@@ -23,16 +23,18 @@ SLACK_S = 5.0
 """A copy onto itself that is dated longer ago than this has not changed the date: some servers do nothing then."""
 
 _PARALLEL = 8
+_TEXTS = ("endpoint", "region", "sse", "sse_kms_key_id")
 _YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
 class S3Store(Store):
     """Objects of `bucket` whose keys begin with `prefix`.
 
-    `endpoint` is the server's URL where it is not Amazon's, `path_style` puts the bucket into the path instead of the
-    host name, `timeout` is in seconds for one answer. Without keys boto3 looks in its usual places (environment, files,
-    instance role). A ready boto3 `client` may be given instead. Raises `StoreURLError` where boto3 is missing or an
-    argument makes no sense; nothing is asked of the server yet.
+    `endpoint` is the server's URL where it is not Amazon's, `path_style` puts the bucket into the path instead of
+    the host name, `timeout` is in seconds for one answer. `sse` (`AES256` or `aws:kms`, with `sse_kms_key_id`) asks
+    the server to encrypt what is written; without it, it does as the bucket is set up. Without keys boto3 looks in
+    its usual places (environment, files, instance role). A ready boto3 `client` may be given instead. Raises
+    `StoreURLError` where boto3 is missing or an argument makes no sense; nothing is asked of the server yet.
     """
 
     remote = True
@@ -50,8 +52,17 @@ class S3Store(Store):
         secret_key: str | None = None,
         session_token: str | None = None,
         timeout: float = 60,
+        sse: str | None = None,
+        sse_kms_key_id: str | None = None,
         client: Any = None,
     ) -> None:
+        if sse not in (None, "AES256", "aws:kms"):
+            raise StoreURLError(f"sse={sse}: server-side encryption is AES256 or aws:kms")
+        if sse_kms_key_id and sse != "aws:kms":
+            raise StoreURLError("sse_kms_key_id names a key for sse=aws:kms")
+        self._encrypted = {"ServerSideEncryption": sse} if sse else {}
+        if sse_kms_key_id:
+            self._encrypted["SSEKMSKeyId"] = sse_kms_key_id
         self.bucket = bucket
         self.prefix = prefix.strip("/")
         if self.prefix:
@@ -81,10 +92,13 @@ class S3Store(Store):
         if not parts.netloc:
             raise StoreURLError("an S3 store is s3://bucket/prefix: the bucket is missing")
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        unknown = set(query) - {"endpoint", "region", "path_style"}
+        unknown = set(query) - {*_TEXTS, "path_style"}
         if unknown or parts.fragment:
-            raise StoreURLError(f"{', '.join(sorted(unknown)) or '#'}: an S3 URL takes endpoint, region and path_style")
-        given: dict[str, Any] = {name: query[name] or None for name in ("endpoint", "region") if name in query}
+            raise StoreURLError(
+                f"{', '.join(sorted(unknown)) or '#'}: an S3 URL takes endpoint, region, path_style, sse, "
+                "sse_kms_key_id"
+            )
+        given: dict[str, Any] = {name: query[name] or None for name in _TEXTS if name in query}
         if "path_style" in query:
             if query["path_style"].lower() not in _YES:
                 raise StoreURLError(f"path_style={query['path_style']} is neither 1 nor 0")
@@ -109,12 +123,14 @@ class S3Store(Store):
 
     def put(self, key: str, data: Buffer) -> None:
         with s3_errors(self.endpoint, self._name(key)):
-            self.client.put_object(Bucket=self.bucket, Key=self._key(key), Body=_body(data))
+            self.client.put_object(Bucket=self.bucket, Key=self._key(key), Body=_body(data), **self._encrypted)
 
     def create(self, key: str, data: Buffer) -> bool:
         try:
             with s3_errors(self.endpoint, self._name(key)):
-                self.client.put_object(Bucket=self.bucket, Key=self._key(key), Body=_body(data), IfNoneMatch="*")
+                self.client.put_object(
+                    Bucket=self.bucket, Key=self._key(key), Body=_body(data), IfNoneMatch="*", **self._encrypted
+                )
         except StoreError as error:
             if _status(error) in (409, 412):  # there is one already, or somebody else is writing it right now
                 return False
@@ -149,7 +165,9 @@ class S3Store(Store):
         source = {"Bucket": self.bucket, "Key": self._key(key)}
         try:
             with s3_errors(self.endpoint, self._name(key)):
-                answer = self.client.copy_object(**source, CopySource=source, MetadataDirective="REPLACE")
+                answer = self.client.copy_object(
+                    **source, CopySource=source, MetadataDirective="REPLACE", **self._encrypted
+                )
         except StoreNotFound:
             return False
         copied = answer["CopyObjectResult"]["LastModified"].timestamp()
@@ -193,6 +211,9 @@ class S3Store(Store):
         if op == "touch":
             where.update(CopySource=f"{self.bucket}/{where['Key']}", MetadataDirective="REPLACE")
             headers = {"x-amz-copy-source": f"{self.bucket}/{where['Key']}", "x-amz-metadata-directive": "REPLACE"}
+        if op in ("put", "create", "touch"):
+            where.update(self._encrypted)
+            headers.update({_ENCRYPTION_HEADERS[name]: value for name, value in self._encrypted.items()})
         with s3_errors(self.endpoint, self._name(key)):
             url = self.client.generate_presigned_url(call, Params=where, ExpiresIn=expires_s, HttpMethod=method)
         return SignedRequest(method, url, headers)
@@ -205,6 +226,10 @@ class S3Store(Store):
         return f"{key} in {self.url}"
 
 
+_ENCRYPTION_HEADERS = {
+    "ServerSideEncryption": "x-amz-server-side-encryption",
+    "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
+}
 _CALLS = {
     "get": ("get_object", "GET"),
     "put": ("put_object", "PUT"),

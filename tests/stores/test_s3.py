@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import http.client
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from elastic_spawner.errors import StoreDenied, StoreNotFound, StoreUnavailable, StoreURLError
 from elastic_spawner.stores import PresignedStore, SignedRequest
 from elastic_spawner.stores.s3 import S3Store
-from tests.conftest_s3 import ACCESS_KEY, S3Server, free_port
+from tests.conftest_s3 import ACCESS_KEY, SECRET_KEY, S3Server, free_port
 
 
 def test_endpoint_that_does_not_answer() -> None:
@@ -111,3 +111,25 @@ def test_connection_that_the_server_has_closed(s3_server: S3Server, bucket: str)
     for connection in store._threads.connections.values():
         connection.sock.close() if connection.sock else None
     assert store.get("x") == b"1"
+
+
+@pytest.mark.parametrize("query", ["sse=AES256", "sse=aws%3Akms&sse_kms_key_id=mine"])
+def test_encryption_by_the_server_is_asked_for_in_what_is_signed(s3_server: S3Server, bucket: str, query: str) -> None:
+    """A pod that leaves the header out has its request refused: the header is part of what the hub has signed."""
+    store = S3Store.from_url(f"{s3_server.url(bucket, 'enc')}&{query}", access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    for op in ("put", "create", "touch"):
+        request = store.sign(op, "x")
+        assert request.headers["x-amz-server-side-encryption"] == store._encrypted["ServerSideEncryption"]
+        assert "x-amz-server-side-encryption" in unquote(urlsplit(request.url).query)
+    assert not store.sign("get", "x").headers
+    store.put("direct", b"1")
+    signed = PresignedStore(store.sign)
+    signed.put("signed", b"2")
+    assert {entry.key: store.get(entry.key) for entry in store.list()} == {"direct": b"1", "signed": b"2"}
+
+
+@pytest.mark.parametrize("query", ["sse=rot13", "sse_kms_key_id=mine"])
+def test_encryption_that_no_server_has(query: str) -> None:
+    """Said when the store is opened."""
+    with pytest.raises(StoreURLError, match=query.partition("=")[0]):
+        S3Store.from_url(f"s3://bucket/x?{query}", access_key="a", secret_key="b")
