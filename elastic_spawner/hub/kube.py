@@ -7,17 +7,18 @@ import json
 import secrets
 import time
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from jupyterhub.utils import url_path_join
 from kubespawner import KubeSpawner
 from kubespawner.clients import shared_client
-from traitlets import Bool, Enum, Float, Integer, Unicode, default
+from traitlets import Bool, Dict, Enum, Float, Integer, Unicode, default
 
 from .. import __version__
 from ..errors import ElasticError, SizeError
 from ..migration import Move, Save, Size, Step
-from . import kube_pod, sign
+from . import kube_pod, naming, sign
 from .agent_client import AgentError
 from .kube_resize import ResizeRefused, resize_in_place
 from .kube_watch import watch
@@ -82,6 +83,17 @@ class ElasticKubeSpawner(ElasticSpawnerMixin, _Pods):
         """,
     ).tag(config=True)
 
+    store_volume = Dict(
+        help="""The volume of a store of files (`store_url = "file:///srv/checkpoints"`), without its name, as in
+        `{"persistentVolumeClaim": {"claimName": "checkpoints"}}`. Servers on several nodes need one that can be mounted
+        on several.
+
+        Each pod gets its user's own folder of it only, so nobody reaches another's checkpoints. The hub's own pod is to
+        have the whole of it mounted at the path of `store_url`: it makes these folders, and deletes the checkpoints of
+        users who are deleted.
+        """,
+    ).tag(config=True)
+
     eviction_grace = Integer(
         120,
         min=10,
@@ -124,6 +136,9 @@ class ElasticKubeSpawner(ElasticSpawnerMixin, _Pods):
         pod.metadata.annotations = {**(pod.metadata.annotations or {}), kube_pod.LAUNCH: self._launch}
         as_volume = await self._has_image_volumes()
         kube_pod.lend_packages(pod, self.agent_image, self.agent_image_pull_policy, as_volume)
+        path = naming.file_path(self.store_url)
+        if self.store_volume and path is not None:
+            kube_pod.mount_store(pod, self.store_volume, str(path), naming.segment(self.user.name))
         saves = kube_pod.save_before_end(
             pod,
             url_path_join(self.server.base_url if self.server else "/", "api/elastic/evict"),
@@ -253,6 +268,22 @@ class ElasticKubeSpawner(ElasticSpawnerMixin, _Pods):
 
     async def prepare_start(self) -> None:
         self._look_after()
+        path = naming.file_path(self.store_url)
+        if self.store_volume and path is not None:
+            await asyncio.to_thread(self._make_folder, path)
+
+    def _make_folder(self, path: Path) -> None:
+        """Make the user's folder of the store's volume. The kubelet would make it too, but as root's."""
+        try:
+            (path / naming.segment(self.user.name)).mkdir(mode=0o770, exist_ok=True)
+        except OSError as error:
+            self.log.warning(
+                "%s: its folder for checkpoints cannot be made (%s): mount the volume of `store_volume` at %s in the "
+                "hub's pod, writable. Without it the server may be unable to write there",
+                self._log_name,
+                error,
+                path,
+            )
 
     async def poll(self) -> int | None:
         self._look_after()

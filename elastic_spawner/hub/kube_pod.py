@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubernetes_asyncio.client import models
+from kubespawner.utils import get_k8s_model
 
 MOUNT = "/opt/elastic-spawner"
 """Where the image's files are in the user's container; its packages are in `lib` below."""
 VOLUME = "elastic-spawner"
+STORE_VOLUME = "elastic-spawner-store"
 LAUNCH = "elastic-spawner/launch"
 """The annotation that tells which start of the server a pod is."""
 NOTEBOOK = "notebook"
@@ -51,6 +53,15 @@ def lend_packages(pod: Any, image: str, pull_policy: str, as_volume: bool) -> No
         pod.spec.init_containers = [*(pod.spec.init_containers or []), copy]
     pod.spec.volumes = [*(pod.spec.volumes or []), volume]
     mount = models.V1VolumeMount(name=VOLUME, mount_path=MOUNT, read_only=True)
+    notebook.volume_mounts = [*(notebook.volume_mounts or []), mount]
+
+
+def mount_store(pod: Any, source: Mapping[str, Any], path: str, folder: str) -> None:
+    """Give the user's container one folder of the volume of a store of files, at the folder's own place in ``path``."""
+    volume = get_k8s_model(models.V1Volume, {"name": STORE_VOLUME, **source})
+    pod.spec.volumes = [*(pod.spec.volumes or []), volume]
+    notebook = notebook_container(pod)
+    mount = models.V1VolumeMount(name=STORE_VOLUME, mount_path=f"{path.rstrip('/')}/{folder}", sub_path=folder)
     notebook.volume_mounts = [*(notebook.volume_mounts or []), mount]
 
 

@@ -20,6 +20,7 @@ from tornado import web
 from .. import stores
 from ..errors import MigrationError, SizeError
 from ..migration import BusyPolicy, LossPolicy, Move, Progress, Size, Step, progress
+from . import naming
 from .checkpoints import describe_checkpoint
 from .moves import Mover, driving
 from .moving import ElasticMoving
@@ -211,6 +212,9 @@ class ElasticSpawnerMixin(ElasticMoving):
 
 
 def _delete_all(url: str) -> None:
+    path = naming.file_path(url)
+    if path is not None and not path.is_dir():
+        return  # there is none, or it is in the servers only and goes with the volume that holds it
     store = stores.open_store(url)
     for entry in list(store.list("")):
         store.delete(entry.key)

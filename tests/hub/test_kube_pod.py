@@ -196,3 +196,14 @@ def test_only_what_kubernetes_takes_away_is_a_disruption() -> None:
 def test_quantities(text: Any, value: float) -> None:
     assert quantity(text) == value
     assert quantity(None) is None
+
+
+def test_a_store_of_files_on_a_volume() -> None:
+    """Each pod gets its own user's folder only, at the place where the store's URL has it."""
+    claim = {"persistentVolumeClaim": {"claimName": "checkpoints"}}
+    pod = manifest(store_volume=claim)
+    assert {"name": "elastic-spawner-store", **claim} in pod["spec"]["volumes"]
+    (mount,) = [one for one in container(pod)["volumeMounts"] if one["name"] == "elastic-spawner-store"]
+    assert mount["mountPath"] == f"/checkpoints/{mount['subPath']}"
+    environment = {entry["name"]: entry["value"] for entry in container(pod)["env"]}
+    assert environment["ELASTIC_SPAWNER_STORE_URL"].startswith(f"file://{mount['mountPath']}/")
