@@ -9,7 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,21 +70,35 @@ def programs() -> Path:
     folder = versions.programs_folder()
     if (folder / "complete").exists():
         return folder
-    if shutil.which("go") is None:
-        raise CannotBuild("Go is needed to build Kubernetes (https://go.dev/dl/), and there is no `go` on the PATH")
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _building(folder):
         if not (folder / "complete").exists():
             _build(folder)
     return folder
 
 
-def _build(folder: Path) -> None:
-    work = folder.parent / "building"
-    work.mkdir(exist_ok=True)
-    # Caches of its own, removed at the end: they are some gigabytes, of which nothing is needed again.
-    environment = {
+def helm() -> Path:
+    """The program helm, built when it is not there: rendering charts needs nothing else. Raises CannotBuild."""
+    folder = versions.programs_folder()
+    if not (folder / "helm").exists():
+        with _building(folder), tempfile.TemporaryDirectory() as work:
+            _install(folder, "helm", _INSTALLED["helm"], _environment(folder, Path(work)))
+    return folder / "helm"
+
+
+@contextmanager
+def _building(folder: Path) -> Iterator[None]:
+    """Have the folder of programs for oneself."""
+    if shutil.which("go") is None:
+        raise CannotBuild("Go is needed to build Kubernetes (https://go.dev/dl/), and there is no `go` on the PATH")
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _environment(folder: Path, work: Path) -> dict[str, str]:
+    """For Go, with caches of its own in ``work``, which go afterwards: some gigabytes that nobody needs again."""
+    return {
         **os.environ,
         "GOPATH": str(work / "go"),
         "GOCACHE": str(work / "go-cache"),
@@ -90,6 +107,12 @@ def _build(folder: Path) -> None:
         "GOBIN": str(folder),
         "CGO_ENABLED": "0",
     }
+
+
+def _build(folder: Path) -> None:
+    work = folder.parent / "building"
+    work.mkdir(exist_ok=True)
+    environment = _environment(folder, work)
     steps = [("Kubernetes and etcd", lambda: _kubernetes(folder, work / "kubernetes", environment))]
     for name, module in _INSTALLED.items():
         steps.append((name, lambda n=name, m=module: _install(folder, n, m, environment)))  # type: ignore[misc]
