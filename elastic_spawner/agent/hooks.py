@@ -198,15 +198,21 @@ def forget_ports(manager: Any) -> None:
     manager.cleanup_connection_file()
 
 
+class _Info(concurrent.futures.Future[dict[str, Any]]):
+    """A kernel's description of itself that a gate of ours is to give."""
+
+
 class Gate:
     """Keeps front ends from a kernel until our first messages are in its queue.
 
     The server lets a websocket through when it has a kernel's `kernel_info_reply`, which it keeps in a future on the
-    kernel's manager. Putting that future there beforehand makes every front end wait until we complete it.
+    kernel's manager. Putting that future there beforehand makes every front end wait until we complete it (or until the
+    server loses patience). Those that wait at a gate of ours that was never opened wait at the next one.
     """
 
     def __init__(self, manager: Any) -> None:
-        self._future: concurrent.futures.Future[dict[str, Any]] = concurrent.futures.Future()
+        before = getattr(manager, "_kernel_info_future", None)
+        self._future = before if isinstance(before, _Info) and not before.done() else _Info()
         manager._kernel_info_future = self._future
 
     def open(self, info: dict[str, Any]) -> None:

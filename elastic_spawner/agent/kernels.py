@@ -49,6 +49,8 @@ class Kernel:
 
     restore: dict[str, Any] | None = None
     """Report of the last restore, as the API gives it."""
+    restore_sent: bool = False
+    """Whether the process that runs now was told to restore."""
     status: dict[str, Any] = field(default_factory=dict)
     """The kernel part's last answer to `status`."""
     status_at: float = 0.0

@@ -45,7 +45,7 @@ class Preparation:
 
     def prepare(self, kernel: Kernel, plan: RestorePlan | None) -> None:
         """Load the kernel part into a kernel whose process was just started, and restore it if there is a plan to."""
-        kernel.tracked, kernel.problem, kernel.status = None, "", {}
+        kernel.tracked, kernel.problem, kernel.status, kernel.restore_sent = None, "", {}, False
         if not kernel.is_python:
             kernel.tracked, kernel.problem = False, f"{kernel.language or 'unknown'} kernels cannot be saved"
             if plan is not None:
@@ -79,13 +79,19 @@ class Preparation:
         except Exception as error:
             known = isinstance(error, ElasticError)
             problem = str(error) if known else repr(error)
+            if not info and await _is_to_start_again(kernel.manager):
+                log.warning("the kernel of %s ended before it answered: %s", kernel.label, problem)
+                return  # what it gets next, which may have other ports, is prepared anew, and opens the gate
             log.warning("the kernel of %s is not looked after: %s", kernel.label, problem, exc_info=not known)
             if not kernel.tracked:
                 kernel.tracked, kernel.problem = False, problem
             if plan is not None and kernel.restoring:
                 self._report(kernel, plan.cause, "failed", problem)
-        finally:
-            gate.open(info)
+        except asyncio.CancelledError:
+            if info:
+                gate.open(info)
+            raise
+        gate.open(info)
 
     async def _restore(
         self, kernel: Kernel, plan: RestorePlan, channel: KernelChannel, sent: Callable[[], None]
@@ -99,6 +105,7 @@ class Preparation:
                 self._report(kernel, plan.cause, "failed" if lost else "empty", reason, notes=choice.notes)
                 return
             begun = asyncio.Event()
+            kernel.restore_sent = True
             call = asyncio.ensure_future(
                 channel.call("restore", {**self._agent.address(kernel), "generation": choice.generation}, begun=begun)
             )
@@ -122,12 +129,15 @@ class Preparation:
         restore = kernel.restore or {}
         ended = restore.get("ended", 0)
         idle = ended > kernel.executed_at  # the user has run nothing in it yet
-        again = kernel.restoring or idle and (restore.get("pending") or ended > time.monotonic() - 30)
+        loading = kernel.restoring and kernel.restore_sent
+        again = loading or idle and (restore.get("pending") or ended > time.monotonic() - 30)
         if not self._agent.restore_on_death or again:
             reason = "it died while or right after its variables were loaded" if again else "restore_on_death is off"
             self._report(kernel, "death", "failed", f"{reason}; it was started empty")
             return None
-        return RestorePlan("death", asyncio.ensure_future(self._choose(kernel)))
+        # It may have died before it heard of a restore: because another process has taken its port, say.
+        cause = restore["cause"] if kernel.restoring else "death"
+        return RestorePlan(cause, asyncio.ensure_future(self._choose(kernel)))
 
     async def _choose(self, kernel: Kernel) -> Choice:
         return await in_thread(
@@ -162,6 +172,11 @@ async def _first(call: asyncio.Future[Any], begun: asyncio.Event, timeout_s: flo
         await asyncio.wait((call, waiting), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
+
+
+async def _is_to_start_again(manager: Any) -> bool:
+    """Whether the kernel's process has ended, and the server will start another one (or give the kernel up)."""
+    return bool(getattr(manager, "autorestart", False)) and not await ensure_async(manager.is_alive())
 
 
 async def _ready(manager: Any) -> None:
