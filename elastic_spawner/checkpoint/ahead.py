@@ -4,37 +4,34 @@ that a save need not, and what cannot be stored is known when the user can still
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterator
 
 from .cache import Cache
 from .components import Serialiser
 from .session import SessionView
 
-_SLICE_NODES = 2000
-"""Objects that are serialised between two looks at the clock."""
+_NODES = 20_000
+"""More objects than this take longer to serialise than a cell should have to wait."""
+_RESIDENT = 1 << 30
+"""Bytes of memory of a process that can be forked in some milliseconds: each page of it has to be noted."""
 
 
-def prepare_next(view: SessionView, cache: Cache, budget_s: float) -> bool:
-    """Go on with what is not known yet, for about ``budget_s`` seconds; returns whether more is left.
+def steps(view: SessionView, cache: Cache) -> Iterator[None]:
+    """Find out what is not known yet, in steps of some milliseconds. Nothing is written, and nothing is kept but the
+    findings. What is large is left to the save; nothing is done where forking would take long.
 
-    Nothing is written, and nothing is kept but the findings. What is large is left to the save. Trials fork: a slice
-    with one takes as long as the trial does.
+    The values must not change until it is closed. While it is not, a child of this process may be there.
     """
-    ends = time.perf_counter() + budget_s
-    serialiser = Serialiser(view, cache)
-    batch: list[tuple[str, ...]] = []
-    nodes = 0
-    for group in view.groups:
-        names = tuple(sorted(n for n in group if n in view.walks))
-        if not names or not serialiser.is_worth_trying(names):
-            continue
-        batch.append(names)
-        nodes += sum(view.walks[n].nodes for n in names)
-        if nodes >= _SLICE_NODES:
-            serialiser.probe(batch)
-            batch, nodes = [], 0
-            if time.perf_counter() > ends:
-                return True
-    if batch:
-        serialiser.probe(batch)
-    return False
+    if _resident() > _RESIDENT:
+        return
+    groups = [tuple(sorted(n for n in group if n in view.walks)) for group in view.groups]
+    small = [g for g in groups if g and sum(view.walks[n].nodes for n in g) <= _NODES]
+    yield from Serialiser(view, cache).ahead(small)
+
+
+def _resident() -> int:
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) << 12
+    except (OSError, ValueError, IndexError):
+        return 0

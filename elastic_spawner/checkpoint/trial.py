@@ -14,7 +14,8 @@ import signal
 import time
 import warnings
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ PATIENCE = 2.0
 """Seconds that loading one component may take, beside what its size explains. A library whose threads did not survive
 the fork (OpenMP) waits for them for ever."""
 _BYTES_PER_SECOND = 20e6
+_LOOK = 0.001
 
 _kept: list[Any] = []
 """What the child loaded and must not drop before it ends: a ``__del__`` would act a second time."""
@@ -43,19 +45,35 @@ class Verdict:
 def try_loading(payloads: Sequence[pickling.Payload], namespace: dict[str, Any]) -> list[Verdict | None]:
     """Load each payload in a forked child; None for those about which the trial told nothing."""
     verdicts: list[Verdict | None] = [None] * len(payloads)
-    start = 0
-    while start < len(payloads) and hasattr(os, "fork"):
-        last = start - 1
-        for index, verdict in _one_child(payloads, start, namespace):
-            verdicts[index], last = verdict, index
-        start = last + 2  # the one after the last answer hung the child, or killed it: go on behind it
+    for _ in trying(payloads, namespace, verdicts, waits=True):
+        pass
     return verdicts
 
 
+def trying(
+    payloads: Sequence[pickling.Payload], namespace: dict[str, Any], verdicts: list[Verdict | None], waits: bool = False
+) -> Iterator[None]:
+    """The same in steps, which fill in the ``verdicts``; none of them waits for the child, unless all do (``waits``).
+
+    When it is closed there is no child any more.
+    """
+    start = 0
+    while start < len(payloads) and hasattr(os, "fork"):
+        last = start - 1
+        with closing(_one_child(payloads, start, namespace, waits)) as answers:
+            for answer in answers:
+                if answer is None:
+                    yield
+                    continue
+                index, verdict = answer
+                verdicts[index], last = verdict, index
+        start = last + 2  # the one after the last answer hung the child, or killed it: go on behind it
+
+
 def _one_child(
-    payloads: Sequence[pickling.Payload], start: int, namespace: dict[str, Any]
-) -> Iterator[tuple[int, Verdict]]:
-    """Fork once and pass on what the child answers, until it stops answering."""
+    payloads: Sequence[pickling.Payload], start: int, namespace: dict[str, Any], waits: bool
+) -> Generator[tuple[int, Verdict] | None, None, None]:
+    """Fork once and pass on what the child answers, until it stops answering; None while there is no answer yet."""
     reader, writer = os.pipe()
     try:
         with warnings.catch_warnings():
@@ -77,7 +95,11 @@ def _one_child(
         for index in range(start, len(payloads)):
             deadline = time.monotonic() + PATIENCE + payloads[index].bytes / _BYTES_PER_SECOND
             while b"\n" not in rest:
-                ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+                left = max(0.0, deadline - time.monotonic())
+                ready, _, _ = select.select([reader], [], [], left if waits else min(left, _LOOK))
+                if not ready and left and not waits:
+                    yield None
+                    continue
                 data = os.read(reader, 1 << 16) if ready else b""
                 if not data:
                     return

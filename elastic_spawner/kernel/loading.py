@@ -24,6 +24,7 @@ SAVING = (
     "elastic_spawner.checkpoint.reduce_code",
     "elastic_spawner.checkpoint.pickling",
     "elastic_spawner.checkpoint.components",
+    "elastic_spawner.checkpoint.ahead",
     "elastic_spawner.checkpoint.contents",
     "elastic_spawner.checkpoint.save",
 )

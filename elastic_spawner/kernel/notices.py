@@ -63,24 +63,13 @@ class Notices:
         from ..checkpoint.components import Component, Probe, Serialiser
         from ..checkpoint.prepare import ALPHA
         from ..checkpoint.problem import build
-        from ..checkpoint.session import SessionView
         from ..planning import solve
+        from .glance import glance
 
-        tracker, namespace = self._tracker, self._stage.namespace
-        values = {n: namespace[n] for n in tracker.states if n in namespace}
-        walks = {n: s.walk for n, s in tracker.states.items() if s.walk is not None and n in values}
+        tracker, view = self._tracker, glance(self._stage, self._tracker)
+        walks, groups = view.walks, view.groups
         if name not in walks:
             return None
-        groups = tracker.links.components(values)
-        view = SessionView(
-            history=tracker.history,
-            namespace=namespace,
-            values=values,
-            walks=walks,
-            groups=groups,
-            neighbours=tracker.links.neighbours,
-            files_changed=self._stage.file_changed,
-        )
         reason = Serialiser(view, Cache()).refusal(name)
         if reason is None:
             return None

@@ -35,6 +35,8 @@ class Session:
         self._paused = 0
         self._happened = (False, 0)
         self.notices = Notices(self.stage, self.tracker, lambda: self.costs)
+        self._trying = False
+        """A child may be there that loads something on trial."""
         self.idle = Idle(self._idle_work, self._idle_failed)
         self.behind = Behind(self.stage, self.tracker, self.idle, self.paused)
         self._costs: Any = None
@@ -84,6 +86,8 @@ class Session:
         if not self._paused:
             self.behind.let_in()
         self.idle.enter()
+        if self._trying:
+            self.idle.drop()  # nobody is to find a child process that is not theirs
 
     def _after_any(self) -> None:
         self.behind.cell_ended()
@@ -132,7 +136,8 @@ class Session:
     # -- while no cell runs
 
     def _idle_work(self) -> Iterator[None]:
-        """Bind what was put off; say what will be lost; look in full at what is unknown; import what a save needs."""
+        """Bind what was put off; say what will be lost; look in full at what is unknown; import what a save needs, and
+        find out what it needs to know."""
         tracker = self.tracker
         yield from self.behind.steps()
         if self.behind.names:
@@ -148,6 +153,20 @@ class Session:
             yield from self.notices.steps()
         yield from loading.steps()
         yield from loading.look_steps()
+        yield from self._try_ahead()
+
+    def _try_ahead(self) -> Iterator[None]:
+        """Serialise what is small and load it on trial, while nothing can change it."""
+        if self.tracker.activity.note():
+            return
+        from ..checkpoint import ahead
+        from .glance import glance
+
+        self._trying = True
+        try:
+            yield from ahead.steps(glance(self.stage, self.tracker), self.cache)
+        finally:
+            self._trying = False
 
     def _idle_failed(self, error: Exception) -> None:
         text = f"Work between cells failed ({type(error).__name__}: {error}); what it was to find out stays unknown."

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from elastic_spawner.checkpoint import trial
-from elastic_spawner.checkpoint.ahead import prepare_next
+from elastic_spawner.checkpoint import ahead, trial
 from elastic_spawner.checkpoint.chunks import references
 from elastic_spawner.stores import DirectoryStore
 
@@ -172,7 +171,7 @@ def test_idle_time_finds_out_what_a_save_needs_to_know(session: Saved, monkeypat
         "g = (f(i) for i in range(3))\n"
         "import decimal; c = decimal.Context(prec=5)\n"
     )
-    while prepare_next(session.view(), session.cache, 0.0):
+    for _ in ahead.steps(session.view(), session.cache):
         pass
     tried: list[int] = []
     real = trial.try_loading
