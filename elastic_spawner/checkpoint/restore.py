@@ -11,6 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence, Set
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ..errors import CheckpointError, CheckpointNotFound, CorruptChunk, RestoreError
@@ -40,6 +41,9 @@ class Stage(Protocol):
 
     def set_attribute(self, name: str, value: Any) -> None:
         """Set ``module.attribute``, or a part of the shell."""
+
+    def registering_nothing(self, but: Set[str]) -> AbstractContextManager[None]:
+        """What cells register meanwhile goes again, except in these parts of the shell and the process."""
 
     def file_changed(self, file: Any) -> bool:
         """Whether a file that a cell read is another one now."""
@@ -289,8 +293,10 @@ class Restorer:
         for name in self.values.keys() & self.stage.namespace.keys() if cells else ():
             # a cell that is re-run finds the names of its time, no later ones
             del self.stage.namespace[name]
-        for number in cells:
-            self._run(self.history.cells[number])
+        # what could not be loaded is what they register; what was, is put back in place of that
+        with self.stage.registering_nothing(but=self.attributes - self.values.keys()):
+            for number in cells:
+                self._run(self.history.cells[number])
         for name in sorted(wanted):
             self._take(name)
 

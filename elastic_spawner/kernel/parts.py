@@ -137,6 +137,13 @@ class Parts:
         module = sys.modules.get(name) if isinstance(name, str) else None
         return module is None or self._is_users(str(name), module)
 
+    def lists(self) -> Iterator[tuple[str, list[Any], Callable[[Any], bool]]]:
+        """The lists to which code adds, with the part that each belongs to, and which of their entries are its."""
+        for event, functions in self.shell.events.callbacks.items():
+            yield f"callback {event}", functions, self._belongs
+        for attribute in _TRANSFORMERS:
+            yield attribute.replace("_", " "), getattr(self.shell, attribute, []), self._belongs
+
     # -- what is plain enough for the manifest
 
     def extensions(self) -> list[str]:

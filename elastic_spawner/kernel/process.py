@@ -12,7 +12,7 @@ import copyreg
 import gc
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..objects.kinds import MAIN, is_user_class
@@ -73,6 +73,14 @@ class ProcessParts:
             filters = [f for f in logger.filters if f not in self._handlers]
             if handlers or filters:
                 yield f"logger {name}", (handlers, filters)
+
+    def lists(self) -> Iterator[tuple[str, list[Any], Callable[[Any], bool]]]:
+        """The lists to which code adds, with the part that each belongs to, and which of their entries are its."""
+        for name, logger in _all_loggers():
+            yield f"logger {name}", logger.handlers, lambda h: h not in self._handlers
+            yield f"logger {name}", logger.filters, lambda f: f not in self._handlers
+        yield "sys meta_path", sys.meta_path, _is_users
+        yield "sys path_hooks", sys.path_hooks, _is_users
 
     def put(self, name: str, value: Any) -> bool:
         """Put a part back; False when the name is no part's. Raises what the interpreter raises."""

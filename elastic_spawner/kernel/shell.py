@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
+import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import contextmanager
 from typing import Any
 
 from ..history import CellExecution, FileRead
 from ..objects.kinds import ATOMIC
+from ..objects.live import kernel_streams
 from ..tracking import hidden
 from ..tracking.patches import Target
 from ..tracking.tracker import file_digest
@@ -97,26 +101,38 @@ class ShellStage:
         if not (self.parts.put(name, value) or self.process.put(name, value)):
             modules.put(name, value)
 
+    @contextmanager
+    def registering_nothing(self, but: Set[str]) -> Iterator[None]:
+        """What is registered meanwhile (handlers of loggers, callbacks of the shell) is not any more afterwards.
+
+        Whoever runs cells again puts those back that there were in the end; ``but`` names the others.
+        """
+        before = [(entries, list(entries)) for _, entries, _ in self._lists()]
+        known = {id(entries): {*map(id, copy)} for entries, copy in before}
+        try:
+            yield
+        finally:
+            for name, entries, is_users in list(self._lists()):
+                there = known.get(id(entries), ())
+                if name not in but:
+                    entries[:] = [e for e in entries if id(e) in there or not is_users(e)]
+
+    def _lists(self) -> Iterator[tuple[str, list[Any], Callable[[Any], bool]]]:
+        yield from self.parts.lists()
+        yield from self.process.lists()
+
     # -- running cells again
 
     def run(self, cell: CellExecution) -> str | None:
         """Run a cell again with its output caught; returns the name of the exception type that it raised."""
-        from IPython.utils.capture import capture_output
-
-        shell = self.shell
-        kernel = getattr(shell, "kernel", None)
+        kernel = getattr(self.shell, "kernel", None)
         asked = getattr(kernel, "_allow_stdin", None)
-        shell._showtraceback, shown = (lambda *_args, **_kw: None), shell.__dict__.get("_showtraceback")
         try:
             if kernel is not None:
                 kernel._allow_stdin = False  # nobody is there to be asked
-            with capture_output():
+            with _quiet(self.shell):
                 result = self._run(cell.source)
         finally:
-            if shown is None:
-                del shell._showtraceback
-            else:
-                shell._showtraceback = shown
             if kernel is not None:
                 kernel._allow_stdin = asked
         error = result.error_before_exec or result.error_in_exec
@@ -255,3 +271,41 @@ def file_changed(file: FileRead) -> bool:
         return not file.digest or file_digest(file.path) != file.digest
     except OSError:
         return True
+
+
+@contextmanager
+def _quiet(shell: Any) -> Iterator[None]:
+    """Nothing that is shown meanwhile reaches the user.
+
+    The kernel's streams stay the objects that they are: a cell may keep them, as a logging handler does, or ask them
+    for what only they have. One that the user has put in their place is not written to: it has what it was given.
+    """
+    silenced = [(shell, "_showtraceback"), (shell.display_pub, "publish"), (shell.display_pub, "clear_output")]
+    own = [s for s in kernel_streams.values() if type(s).__module__ == "ipykernel.iostream"]
+    silenced += [(stream, "write") for stream in own]
+    before = [vars(owner).get(name, _MISSING) for owner, name in silenced]
+    streams = {name: stream for name in ("stdout", "stderr") if (stream := getattr(sys, name)) is not None}
+    others = {name: io.StringIO() for name, s in streams.items() if all(s is not k for k in own)}
+    try:
+        for owner, name in silenced:
+            setattr(owner, name, _wrote if name == "write" else _nothing)
+        for name, other in others.items():
+            setattr(sys, name, other)
+        yield
+    finally:
+        for name, other in others.items():
+            if getattr(sys, name) is other:
+                setattr(sys, name, streams[name])
+        for (owner, name), value in zip(silenced, before):
+            if value is _MISSING:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+
+
+def _nothing(*_args: Any, **_keywords: Any) -> None:
+    """In the place of what shows something."""
+
+
+def _wrote(text: str) -> int:
+    return len(text)

@@ -80,6 +80,7 @@ class Kernel:
     """One kernel process, and a client connected to it."""
 
     def __init__(self, folder: Path, tag: str, python: str = PYTHON, nursery: Nursery | None = None) -> None:
+        self.python = python
         self.connection = str(folder / f"kernel-{tag}.json")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_HIDDEN)}
         home = folder / "home"
@@ -199,14 +200,14 @@ class Outcome:
     detail: str = ""
 
 
-def run(case: Any, folder: Path, control: bool = False) -> Outcome:
+def run(case: Any, folder: Path, control: bool = False, python: str = PYTHON) -> Outcome:
     """Run one case; ``folder`` is empty and its own. ``control``: nothing is saved, the probes are asked right away."""
     for name in ("cwd", "home", "store"):
         (folder / name).mkdir()
     outcome = Outcome()
     kernels: list[Kernel] = []
     try:
-        _run(case, folder, outcome, kernels, control)
+        _run(case, folder, outcome, kernels, control, python)
     except KernelDied as e:
         outcome.verdict, outcome.detail = "crash", str(e)
     finally:
@@ -215,8 +216,8 @@ def run(case: Any, folder: Path, control: bool = False) -> Outcome:
     return outcome
 
 
-def _run(case: Any, folder: Path, outcome: Outcome, kernels: list[Kernel], control: bool) -> None:
-    first = Kernel(folder, "0")
+def _run(case: Any, folder: Path, outcome: Outcome, kernels: list[Kernel], control: bool, python: str) -> None:
+    first = Kernel(folder, "0", python)
     kernels.append(first)
     first.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
     for index in case.schedule():
@@ -250,8 +251,9 @@ def _move(case: Any, folder: Path, outcome: Outcome, kernels: list[Kernel]) -> K
         return None
     kernels[-1].kill()
     if case.meanwhile:
-        subprocess.run([PYTHON, "-c", case.meanwhile], cwd=folder / "cwd", check=True)
-    kernel = Kernel(folder, str(len(kernels)), nursery=Nursery.of(PYTHON, len(kernels) % 2))
+        subprocess.run([kernels[0].python, "-c", case.meanwhile], cwd=folder / "cwd", check=True)
+    python = kernels[0].python
+    kernel = Kernel(folder, str(len(kernels)), python, Nursery.of(python, len(kernels) % 2))
     kernels.append(kernel)
     kernel.execute("get_ipython().run_line_magic('load_ext', 'elastic_spawner')", silent=True)
     try:
@@ -278,16 +280,16 @@ def _probe(case: Any, kernel: Kernel, captured: dict[str, str], outcome: Outcome
         outcome.verdict = "reported" if outcome.lost or outcome.report.get("notes") else silent
 
 
-def absent(needs: tuple[str, ...]) -> list[str]:
+def absent(needs: tuple[str, ...], python: str = PYTHON) -> list[str]:
     """Which of these modules the kernels' interpreter lacks."""
     for name in needs:
-        if name not in _known:
+        if (python, name) not in _known:
             code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({name!r}) is None)"
-            _known[name] = subprocess.run([PYTHON, "-c", code], check=False).returncode == 0
-    return [n for n in needs if not _known[n]]
+            _known[python, name] = subprocess.run([python, "-c", code], check=False).returncode == 0
+    return [n for n in needs if not _known[python, n]]
 
 
-_known: dict[str, bool] = {}
+_known: dict[tuple[str, str], bool] = {}
 
 
 def main() -> int:

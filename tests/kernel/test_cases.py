@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from tests.kernel import runner
 from tests.kernel.cases import Case, load
 
 JOBS = 2
+LIBRARIES = os.environ.get("ELASTIC_CONFORMANCE_PYTHON", "")
 
 REPORTED = {
     "a_file_changed_after_it_was_read": "what a generator read from the file cannot be read again",
@@ -23,10 +25,12 @@ REPORTED = {
     "an_http_server_beside_data": "a server that listens, in a thread",
     "async_generators_and_iterators": "an asynchronous generator, half-way, of an event loop that is gone",
     "context_variables_set": "tokens and copies of contexts cannot be taken apart",
+    "current_figure_goes_on": "a figure that pyplot keeps open registers more callbacks when it is loaded",
     "executors_and_futures": "a pool of threads",
     "files_being_iterated": "a csv.writer says neither where it writes nor how",
     "functions_at_exit": "the interpreter does not tell which functions atexit has",
     "generator_made_beside_a_file_written": "to bring the generator back its cell would have to write again",
+    "images_of_pillow": "what draws on an image holds its memory, which no other object can be given",
     "import_machinery": "a module of the user's own finder is asked for before the finder is there",
     "memory_maps": "a memory map",
     "processes": "a running process",
@@ -49,7 +53,7 @@ class Outcomes:
             if not why_not(case):
                 place = folder / case.id
                 place.mkdir()
-                self._runs[case.id] = self._pool.submit(runner.run, case, place)
+                self._runs[case.id] = self._pool.submit(runner.run, case, place, python=interpreter(case))
 
     def of(self, case: Case) -> runner.Outcome:
         return self._runs[case.id].result()
@@ -60,10 +64,15 @@ class Outcomes:
         gc.collect()  # clients are cycles; collected while source is parsed, they confuse CPython 3.11's parser
 
 
+def interpreter(case: Case) -> str:
+    """That of the tests, or else the one with the libraries of the conformance catalogue."""
+    return LIBRARIES if LIBRARIES and runner.absent(case.needs) else runner.PYTHON
+
+
 def why_not(case: Case) -> str:
     if sys.version_info < case.since:
         return f"it needs Python {case.since[0]}.{case.since[1]}"
-    missing = runner.absent(case.needs)
+    missing = runner.absent(case.needs, interpreter(case))
     return f"not installed: {', '.join(missing)}" if missing else ""
 
 

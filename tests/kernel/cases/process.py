@@ -233,3 +233,17 @@ case(
     ],
     ["v == 42 and made_up.value == 42", "any(type(f).__name__ == 'Finder' for f in sys.meta_path)"],
 )
+
+case(
+    "streams_kept_by_cells_that_run_again",
+    [
+        "import sys, logging\nhandler = logging.StreamHandler()\nlogger = logging.getLogger('again'); logger.addHandler(handler)\nwhere = [sys.stdout]\ngen = (i for i in range(3))\nprint('shown once')\ndisplay('x', display_id='one');",
+        "first = next(gen)\nenc = sys.stdout.encoding",
+    ],
+    [
+        "first == 0 and list(gen) == [1, 2]",
+        "handler.stream is sys.stderr and where[0] is sys.stdout",
+        "enc == sys.stdout.encoding",
+        "logging.getLogger('again').handlers == [handler]",
+    ],
+)
