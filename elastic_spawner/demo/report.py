@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..hub.service.wording import size_words
 from .result import Result
 
 CODE_KINDS = {"module", "function", "type", "builtin_function_or_method", "ABCMeta"}
@@ -13,8 +12,7 @@ CODE_KINDS = {"module", "function", "type", "builtin_function_or_method", "ABCMe
 
 def show(result: Result) -> str:
     parts = [
-        f"\nThe session of {result.notebook}, "
-        f"moved from {size_words(result.size_before)} to {size_words(result.size_after)}",
+        f"\nThe session of {result.notebook}, moved from {_size(result.size_before)} to {_size(result.size_after)}",
         _plan(result),
         _seconds(result),
         _variables(result),
@@ -106,3 +104,10 @@ def _bytes(n: Any) -> str:
 
 def _s(seconds: Any) -> str:
     return "?" if seconds is None else f"{seconds:.2f} s"
+
+
+def _size(size: dict[str, Any]) -> str:
+    memory, cpus = size.get("memory"), size.get("cpus")
+    memory_text = "unlimited memory" if memory is None else f"{memory / 2**30:.4g} GiB"
+    cpus_text = "all CPUs" if cpus is None else f"{cpus:.4g} CPU{'' if cpus == 1 else 's'}"
+    return f"{memory_text} and {cpus_text}"
