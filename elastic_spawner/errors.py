@@ -72,6 +72,10 @@ class SaveError(ElasticError):
     """A session could not be saved; the previous checkpoint is as it was."""
 
 
+class GaveWay(SaveError):
+    """A save was broken off because the user wants to go on; what it has written is found by the next one."""
+
+
 class WouldLose(SaveError):
     """Saving was refused because some variables can be neither stored nor recomputed; nothing was written.
 

@@ -20,8 +20,10 @@ from .channel import new_context
 from .garbage import Garbage
 from .handlers import handlers
 from .hooks import KernelHooks
+from .journal import Journal
 from .kernels import Kernel, kernel_language
 from .manifest import Choice, KernelEntry, SessionEntry
+from .periodic import PeriodicSaves
 from .preparation import Preparation, RestorePlan
 from .roster import Roster
 
@@ -73,6 +75,21 @@ class ElasticAgent(LoggingConfigurable):
         when it is started again. Not done when it died while or right after these were loaded.""",
     )
 
+    periodic_deadline = Float(
+        10.0,
+        config=True,
+        min=1.0,
+        help="""Seconds that a save which nobody asked for may take; it gives way to a cell before that. What it has
+        written by then is found by the next one.""",
+    )
+    journal_interval = Float(
+        10.0,
+        config=True,
+        min=1.0,
+        help="""Seconds between two writes of the list of cells that were run since the last checkpoint, of which the
+        user is told when the server is lost without notice.""",
+    )
+
     serverapp = AnyTrait()
     settings = AnyTrait()
 
@@ -89,6 +106,8 @@ class ElasticAgent(LoggingConfigurable):
         self.roster = Roster(self)
         self.preparation = Preparation(self)
         self.garbage = Garbage(self)
+        self.journal = Journal(self)
+        self.periodic = PeriodicSaves(self)
         self.expected: dict[str, RestorePlan] = {}
         self._repository: Repository | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,6 +145,8 @@ class ElasticAgent(LoggingConfigurable):
         self.keep(bring_back_later(self))
         self.keep(self.roster.run())
         self.keep(self.garbage.run())
+        self.keep(self.journal.run())
+        self.keep(self.periodic.run())
 
     async def recover(self) -> None:
         """Bring back what the store's manifest lists, unless that was done. Never raises."""
@@ -152,6 +173,7 @@ class ElasticAgent(LoggingConfigurable):
         if plan is not None and plan.entry is not None:
             kernel.generation, kernel.floor, kernel.saved_at = plan.entry.generation, plan.entry.floor, plan.entry.saved
         self.kernels[kernel_id] = kernel
+        self.periodic.begin(kernel)
         self.roster.absent.pop(kernel_id, None)
         self.preparation.prepare(kernel, plan)
         self.roster.sync_soon()
@@ -174,7 +196,8 @@ class ElasticAgent(LoggingConfigurable):
             return
         # The user wants it empty: what was saved before must not come back, neither now nor later.
         kernel.incarnation += 1
-        kernel.restore = None
+        kernel.restore, kernel.cells = None, []
+        self.journal.wake()
         self.preparation.prepare(kernel, None)
         waiting = [self.keep(self.preparation.raise_floor(kernel)), *([kernel.prepared] if kernel.prepared else [])]
         await asyncio.wait(waiting, timeout=5)
@@ -195,6 +218,8 @@ class ElasticAgent(LoggingConfigurable):
         kernel = self.kernels.get(kernel_id)
         if kernel is not None:
             kernel.note_message(ours, message_type, parent, content)
+            if message_type in ("status", "execute_input") and not ours:
+                self.journal.wake()
 
     def address(self, kernel: Kernel) -> dict[str, str]:
         """Where the kernel part finds this kernel's checkpoints."""

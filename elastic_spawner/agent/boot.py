@@ -40,11 +40,13 @@ async def bring_back(agent: ElasticAgent) -> None:
     except Exception as error:
         # The list is lost, the kernels' own checkpoints are not.
         agent.roster.recovered = True
+        agent.journal.begin(restores=False)
         report.update(status="failed", error=str(error) if isinstance(error, CheckpointError) else repr(error))
         agent.log.error("no kernel was brought back, the list of kernels cannot be used: %s", error)
         return
     report["timings"]["manifest"] = round(time.monotonic() - began, 3)
     agent.roster.recovered = True
+    agent.journal.begin(restores=manifest is not None and bool(manifest.kernels))
     if manifest is None:
         return
     agent.roster.known = manifest

@@ -166,7 +166,7 @@ class KernelHooks:
                 header, parent = manager.session.unpack(parts[1]), manager.session.unpack(parts[2])
                 ours = parent.get("username") == USERNAME
                 kind = header["msg_type"]
-                content = manager.session.unpack(parts[4]) if kind == "status" else {}
+                content = manager.session.unpack(parts[4]) if kind in ("status", "execute_input") else {}
             except Exception:
                 self._log.debug("unreadable message of kernel %s", kernel_id, exc_info=True)
                 return

@@ -7,6 +7,25 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+MAX_CELLS = 200
+"""How many cells since the last save are kept of each kernel; older ones are dropped."""
+MAX_SOURCE = 20_000
+"""How many characters of a cell are kept."""
+
+
+@dataclass(eq=False)
+class RanCell:
+    """A cell that was run after the last save."""
+
+    number: int | None
+    """The n of its In [n]."""
+    source: str
+    at: float
+    """When it began, in seconds since 1970."""
+    message: str = ""
+    """Id of the request that ran it."""
+    ended: bool = False
+
 
 @dataclass(eq=False)
 class Kernel:
@@ -47,6 +66,13 @@ class Kernel:
     begins: dict[str, asyncio.Event] = field(default_factory=dict)
     """What is to be told when the kernel begins with a message of ours, by the message's id."""
 
+    cells: list[RanCell] = field(default_factory=list)
+    """What was run in it since it was last saved, oldest first."""
+    saved_to: float = 0.0
+    """What began to run before this is in its last checkpoint, on the monotonic clock."""
+    rests_until: float = 0.0
+    """It is not saved before that unless somebody asks for it, on the monotonic clock."""
+
     restore: dict[str, Any] | None = None
     """Report of the last restore, as the API gives it."""
     restore_sent: bool = False
@@ -84,9 +110,25 @@ class Kernel:
     def restoring(self) -> bool:
         return self.restore is not None and self.restore["status"] == "restoring"
 
+    @property
+    def pending(self) -> bool:
+        """Whether some of its data are still coming behind the restore."""
+        return bool((self.restore or {}).get("pending"))
+
+    def saved(self, result: dict[str, Any], began: float) -> None:
+        """It was saved, as the kernel part tells, by a save that had begun then (on the monotonic clock)."""
+        self.generation, self.saved_at = max(result["generation"], self.generation or 0), time.time()
+        self.saved_to = max(self.saved_to, began)
+        if result.get("partial"):
+            return  # it comes back from the one before
+        before = time.time() - (time.monotonic() - began)
+        self.cells = [cell for cell in self.cells if cell.at > before]
+
     def note_message(self, ours: bool, message_type: str, parent: dict[str, Any], content: dict[str, Any]) -> None:
         """Take notice of a message that the kernel published."""
         self.watched = True
+        if message_type == "execute_input" and not ours:
+            self._note_cell(parent, content)
         if message_type != "status":
             return
         busy = content.get("execution_state") == "busy"
@@ -95,6 +137,20 @@ class Kernel:
             begun.set()
         if busy and not ours and parent.get("msg_type", "") in ("execute_request", "comm_msg", "comm_open", ""):
             self.executed_at = time.monotonic()
+        if not busy:
+            for cell in reversed(self.cells):
+                if cell.message == parent.get("msg_id", ""):
+                    cell.ended = True
+                    break
+
+    def _note_cell(self, parent: dict[str, Any], content: dict[str, Any]) -> None:
+        source = str(content.get("code", ""))
+        if len(source) > MAX_SOURCE:
+            source = f"{source[:MAX_SOURCE]}\n# ... and {len(source) - MAX_SOURCE} characters more"
+        count = content.get("execution_count")
+        number = count if type(count) is int else None
+        self.cells.append(RanCell(number, source, time.time(), parent.get("msg_id", "")))
+        del self.cells[:-MAX_CELLS]
 
 
 def kernel_language(manager: Any) -> str:

@@ -87,6 +87,8 @@ class Choice:
     """Which checkpoint a kernel is to come back from."""
 
     generation: int | None
+    created: float | None = None
+    """When it was made, seconds since 1970."""
     notes: tuple[str, ...] = ()
     """What was wrong with newer ones, for the report."""
 
@@ -94,22 +96,33 @@ class Choice:
 def choose_generation(repository: Any, session: str, generation: int | None, floor: int) -> Choice:
     """The newest checkpoint of a kernel above `floor` whose manifest can be trusted. Blocks; raises StoreError.
 
-    A damaged one is passed over for the one before it, which is kept for this.
+    A damaged one is passed over for the one before it, which is kept for this; and so is a partial one, which a
+    deadline ended before it had all that the one before it has.
     """
     notes: list[str] = []
-    candidate: int | None
+    chosen: dict[str, Any] | None = None
+    partial: dict[str, Any] | None = None
     newer = sorted(
         (info.generation for info in repository.generations(session) if info.generation > floor), reverse=True
     )
     for candidate in newer:
         try:
-            repository.load(session, candidate)
+            manifest = repository.load(session, candidate)
         except CheckpointError as error:
             notes.append(f"checkpoint {candidate} cannot be used: {error}")
-        else:
+            continue
+        if not manifest.get("partial"):
+            chosen = manifest
             break
-    else:
-        candidate = None
+        partial = partial or manifest
+    if partial is not None and chosen is not None:
+        lacks = ", ".join(map(str, partial["partial"][:5]))
+        notes.append(
+            f"checkpoint {partial['generation']} was not finished in time and lacks {lacks}: the one before is used"
+        )
+    chosen = chosen or partial
     if generation is not None and generation > floor and (not newer or newer[0] < generation):
         notes.append(f"checkpoint {generation} is gone from the store")
-    return Choice(candidate, tuple(notes))
+    if chosen is None:
+        return Choice(None, notes=tuple(notes))
+    return Choice(chosen["generation"], chosen["created"], tuple(notes))

@@ -15,6 +15,7 @@ from elastic_spawner.errors import ElasticError
 from .channel import KernelBusy, KernelChannel, KernelFailure
 from .deadline import Deadline
 from .hooks import Gate
+from .journal import describe, since, to_json
 from .kernels import Kernel
 from .manifest import Choice, KernelEntry, choose_generation
 from .threads import in_thread
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 BEGIN_S = 10.0
 """How long front ends wait for a restore to begin, when the kernel does not say that it has."""
+
+
+GIVEN_UP = (
+    "the server was ended more than once while its variables were being loaded, most likely for want of memory; it was "
+    "started empty, and the checkpoint is kept for a start with more of it"
+)
 
 
 @dataclass(frozen=True)
@@ -98,17 +105,26 @@ class Preparation:
     ) -> None:
         began = time.monotonic()
         try:
+            allowed = await self._agent.journal.allows(kernel) or plan.cause == "death"
             choice = await plan.choice
-            if choice.generation is None:
+            ran = since(kernel, choice.created)
+            news = [describe(ran, choice.created)] if ran else []
+            told = {"notes": [*choice.notes, *news], "since": [to_json(cell) for cell in ran]}
+            if choice.generation is None or not allowed:
+                if not allowed:
+                    news.insert(0, GIVEN_UP)
+                if news:
+                    await channel.call("tell", {"notes": news})
                 lost = kernel.generation is not None
                 reason = "its checkpoint cannot be used" if lost else "there was no checkpoint of it"
-                self._report(kernel, plan.cause, "failed" if lost else "empty", reason, notes=choice.notes)
+                if not allowed:
+                    lost, reason = True, GIVEN_UP
+                self._report(kernel, plan.cause, "failed" if lost else "empty", reason, **told)
                 return
             begun = asyncio.Event()
             kernel.restore_sent = True
-            call = asyncio.ensure_future(
-                channel.call("restore", {**self._agent.address(kernel), "generation": choice.generation}, begun=begun)
-            )
+            what = {**self._agent.address(kernel), "generation": choice.generation, "notes": news}
+            call = asyncio.ensure_future(channel.call("restore", what, begun=begun))
             # A kernel takes the messages of several connections in no certain order, so that it was sent first is not
             # enough on a busy machine: what a front end sends has to come after the restore.
             await _first(call, begun, BEGIN_S if kernel.watched else 0)
@@ -120,7 +136,7 @@ class Preparation:
             self._report(kernel, plan.cause, "failed", f"{error}; the checkpoint is kept")
         else:
             kernel.generation = result.get("generation", choice.generation)
-            told = {**result, "notes": [*choice.notes, *result.get("notes", [])]}
+            told = {**result, "notes": [*choice.notes, *result.get("notes", [])], "since": told["since"]}
             self._report(kernel, plan.cause, "restored", "", **told)
         kernel.restore["timings"]["restored"] = round(time.monotonic() - began, 3)  # type: ignore[index]
 

@@ -112,6 +112,7 @@ async def save_all(
     }
     agent.last_save = {"at": time.time(), "reason": reason, **report}
     agent.garbage.collect_soon()
+    agent.journal.wake()
     return report
 
 
@@ -186,11 +187,12 @@ class _Save:
                 return Outcome(kernel, "kept", "it could not be restored and ran nothing since; its checkpoint stays")
             if not status.get("cells") and not status.get("variables"):
                 kernel.floor, kernel.generation = max(kernel.floor, kernel.generation or 0), None
+                kernel.cells = []
                 return Outcome(kernel, "empty", "no cell was run in it", began=time.monotonic())
             async with self._slots:
                 began = time.monotonic()
                 result = await self._checkpoint(kernel, channel)
-        kernel.generation, kernel.saved_at = result["generation"], time.time()
+        kernel.saved(result, began)
         note = "the cell that was running was interrupted" if interrupted else ""
         return Outcome(kernel, "interrupted" if interrupted else "saved", note, began, result)
 

@@ -34,6 +34,10 @@ class Settings:
     """Folders appended to a kernel's `sys.path` when it lacks our package or what that needs."""
     encrypt: str = "no"
     """Whether checkpoints are encrypted: `no`, `yes`, or `where_possible`."""
+    save_interval: float = 0.0
+    """Seconds between saves of a kernel that nobody asked for; 0: there are none."""
+    launch: str = ""
+    """Which start of the server this is: another one has the same when its container was started again."""
 
     @property
     def token(self) -> str:
@@ -77,8 +81,16 @@ def take_settings(environ: MutableMapping[str, str]) -> Settings | None:
     encrypt = ours.get(PREFIX + "ENCRYPT", "no")
     if encrypt not in POLICIES:
         raise SettingsError(f"{PREFIX}ENCRYPT is {encrypt!r}; it has to be one of {', '.join(POLICIES)}")
+    interval = ours.get(PREFIX + "SAVE_INTERVAL", "0")
+    try:
+        save_interval = float(interval)
+    except ValueError:
+        save_interval = -1.0
+    if not 0 <= save_interval < float("inf"):
+        raise SettingsError(f"{PREFIX}SAVE_INTERVAL is {interval!r}; it has to be a number of seconds, 0 for never")
     libs = tuple(folder for folder in ours.get(PREFIX + "LIB", "").split(os.pathsep) if folder)
-    return Settings(url, key, libs or (str(build_lib()),), encrypt)
+    launch = ours.get(PREFIX + "LAUNCH", "")
+    return Settings(url, key, libs or (str(build_lib()),), encrypt, save_interval, launch)
 
 
 def _forget_config_folder(environ: MutableMapping[str, str]) -> None:

@@ -47,6 +47,7 @@ _QUICK_PIECES = 1 << 14
 _BACKGROUND_BYTES = 64 << 20
 _DEFAULT_BANDWIDTH = {False: 400e6, True: 60e6}
 _ENOUGH_BYTES = 8 << 20
+_LOOK = 0.002
 
 try:
     import xxhash
@@ -109,11 +110,14 @@ class ChunkStore:
         self._quick: dict[tuple[bytes, int], str] = {}  # fast hash and size of pieces that were stored, their addresses
         self._earlier = False  # whether some of them are of an earlier save, so that it is worth looking
         self._running: set[Future[ChunkRef]] = set()
+        self._sending = 0
         self._background: list[Future[ChunkRef]] = []
         self._background_bytes = 0
         self._pool: ThreadPoolExecutor | None = None
         self._pool_pid = 0
         self._scratch = threading.local()
+        self.gives_way: Callable[[], bool] | None = None
+        """Says when whoever waits here is to stop waiting, because somebody else comes first."""
 
     # -- writing
 
@@ -143,8 +147,8 @@ class ChunkStore:
             if len(parts) == 1 and self.store.remote and len(view) <= _SMALL:
                 return Pending(self, [self._put_later(bytes(view), codec)])
             if len(parts) == 1:
-                return Pending(self, [self._put_piece(view, codec, frozen)])
-            return Pending(self, [self._submit(self._put_piece, part, codec, frozen) for part in parts])
+                return Pending(self, [self._put_piece([view], codec, frozen)])
+            return Pending(self, [self._submit(self._put_piece, [part], codec, frozen) for part in parts])
         except StoreError:
             self._distrust()
             raise
@@ -163,7 +167,7 @@ class ChunkStore:
 
     def _put_stream_piece(self, piece: memoryview) -> ChunkRef:
         codec = compression.choose(piece, self.stats.bandwidth, self.workers())
-        return self._put_piece(piece, codec, True)
+        return self._put_piece([piece], codec, True)
 
     def _submit(self, function: Callable[..., ChunkRef], *arguments: Any) -> Future[ChunkRef]:
         future = self._executor().submit(function, *arguments)
@@ -184,31 +188,58 @@ class ChunkStore:
             future.cancel()
         wait(running)
 
-    def _put_piece(self, part: memoryview, codec: str, frozen: bool) -> ChunkRef:
-        """Store one piece. What was stored before is known by a fast hash of 128 bits; only for new pieces the address
+    def forsake(self) -> None:
+        """Like `abandon`, without waiting for the store: what is being sent goes on, and nobody looks at its end.
+
+        Nothing that was not flushed is relied on afterwards.
+        """
+        with self._lock:
+            running = list(self._running)
+        for future in running:
+            future.cancel()
+        while True:  # what is sent has been copied, or nobody writes to it
+            with self._lock:
+                if len([future for future in self._running if future in running]) <= self._sending:
+                    break
+            time.sleep(_LOOK)
+        with self._lock:
+            self._background, self._background_bytes = [], 0
+            self._forget_unflushed()
+
+    def _forget_unflushed(self) -> None:
+        for address in self._unflushed:
+            self._current.pop(address, None)
+        self._unflushed.clear()
+
+    def _put_piece(self, held: list[memoryview], codec: str, frozen: bool) -> ChunkRef:
+        """Store the one piece that is held, and is let go of as soon as it is copied: an array that somebody looks at
+        cannot grow.
+
+        What was stored before is known by a fast hash of 128 bits; only for new pieces the address
         is computed. That hash is not cryptographic, and need not be: the data are the user's own, so that nobody gains
         by a collision, and by chance there is none. What is read is verified by its address all the same.
         """
+        part = held.pop()
         if len(part) < _QUICK or xxhash is None:
-            return self._put_new(part, codec, frozen)
+            if not frozen:
+                # Another thread may write to the user's buffer now. What is hashed and what is stored must be the same
+                # bytes.
+                part = self._copy(part)
+            return self._put_new(part, codec)
         if self._earlier:
             known = self._quick.get((xxhash.xxh3_128_digest(part), len(part)))
             if known is not None and (found := self._find(known, len(part))) is not None:
                 return found
         if not frozen:
             part = self._copy(part)
-        ref = self._put_new(part, codec, True)
+        ref = self._put_new(part, codec)
         with self._lock:
             self._quick[xxhash.xxh3_128_digest(part), len(part)] = ref.hash
             while len(self._quick) > _QUICK_PIECES:
                 del self._quick[next(iter(self._quick))]
         return ref
 
-    def _put_new(self, part: memoryview, codec: str, frozen: bool) -> ChunkRef:
-        if not frozen:
-            # Another thread may write to the user's buffer now. What is hashed and what is stored must be the same
-            # bytes.
-            part = self._copy(part)
+    def _put_new(self, part: memoryview, codec: str) -> ChunkRef:
         address = self._address(part)
         ref = self._find(address, len(part))
         if ref is not None:
@@ -243,7 +274,12 @@ class ChunkStore:
                 self._count_reuse(same)
                 return same
             self._unflushed.add(address)
-        return self._store(ref, body)
+            self._sending += 1
+        try:
+            return self._store(ref, body)
+        finally:
+            with self._lock:
+                self._sending -= 1
 
     def _address(self, data: bytes | memoryview) -> str:
         return digest(data) if self._sealing is None else self._sealing.address(data)
@@ -311,9 +347,7 @@ class ChunkStore:
         with contextlib.suppress(StoreError):
             self._wait()
         with self._lock:
-            for address in self._unflushed:
-                self._current.pop(address, None)
-            self._unflushed.clear()
+            self._forget_unflushed()
 
     # -- what is there
 

@@ -14,7 +14,8 @@ anything.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,7 +36,9 @@ from elastic_spawner.errors import (
 )
 from elastic_spawner.stores.base import Buffer, Store
 
-__all__ = ["ChunkRef", "GcReport", "GenerationInfo", "Repository", "Stats", "VerifyReport"]
+NOTES = "notes/"
+
+__all__ = ["NOTES", "ChunkRef", "GcReport", "GenerationInfo", "Repository", "Stats", "VerifyReport"]
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,23 @@ class Repository:
         """A file-like object whose stream is stored while it is written, until ``ends`` (of time.perf_counter)."""
         return self._chunks.writer(ends)
 
+    @contextmanager
+    def giving_way(self, to: Callable[[], bool] | None) -> Iterator[None]:
+        """Meanwhile whoever waits for what is being stored gets `Late` as soon as ``to`` says that somebody else comes
+        first."""
+        self._chunks.gives_way = to
+        try:
+            yield
+        finally:
+            self._chunks.gives_way = None
+
     def abandon(self) -> None:
         """Give up what was begun and not waited for."""
         self._chunks.abandon()
+
+    def forsake(self) -> None:
+        """Give it up without waiting for the store, which may hang."""
+        self._chunks.forsake()
 
     def read(self, refs: Sequence[ChunkRef]) -> bytearray:
         """Return the data under `refs`, every chunk verified against its hash.
@@ -298,6 +315,29 @@ class Repository:
         names = (manifests.parse_key(entry.key) for entry in self.store.list(prefix))
         return sorted(name[1] for name in names if name)
 
+    # -- notes
+
+    def write_note(self, name: str, content: Mapping[str, Any]) -> None:
+        """Store plain JSON under a name, in the place of what was there; signed, and sealed, as manifests are.
+
+        Raises `CheckpointError` (no key), `FormatError` (not JSON), `StoreError`.
+        """
+        if self._key is None:
+            raise CheckpointError("this repository was opened without a key: a note cannot be signed")
+        raw = manifests.build(_note(name), 0, time.time(), content, self._key, self._sealing)
+        self.store.put(f"{NOTES}{manifests.check_session(name)}.json", raw)
+
+    def read_note(self, name: str) -> dict[str, Any] | None:
+        """What `write_note` stored last, verified, with the time as `created`; None where there is nothing.
+
+        Raises `SignatureError`, `FormatError`, `EncryptionError`, `StoreError`.
+        """
+        try:
+            raw = self.store.get(f"{NOTES}{manifests.check_session(name)}.json")
+        except StoreNotFound:
+            return None
+        return manifests.parse(raw, _note(name), 0, self._key, self._cipher)
+
     # -- care
 
     def verify(self, session: str, generation: int | None = None) -> VerifyReport:
@@ -353,6 +393,11 @@ class Repository:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _note(name: str) -> str:
+    """What stands in a note for the session. No session has such a name, so that neither passes for the other."""
+    return f"note {name}"
 
 
 def _peek(raw: bytes) -> Any:

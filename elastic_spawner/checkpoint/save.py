@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..errors import CorruptChunk, SaveError
+from ..errors import CorruptChunk, GaveWay, SaveError
 from ..planning import CostModel
 from . import problem as problems
 from .cache import Known, Stored, is_in, repack
@@ -31,12 +31,15 @@ def save(
     costs: CostModel,
     deadline_s: float | None = None,
     accept_loss: bool = True,
+    gives_way: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """Write a prepared session and commit it; returns {"generation", "bytes", "bytes_written", "seconds", "plan"}.
+    """Write a prepared session and commit it; returns {"generation", "bytes", "bytes_written", "seconds", "plan",
+    "partial"}, the last being the names that the checkpoint before has and this one lacks.
 
     When the deadline (seconds from the start of preparing) comes first, what is not written by then is recomputed on a
     restore or lost, and the plan that is returned says so. Raises SaveError when that would lose something and
-    ``accept_loss`` is false, StoreError from the store; the previous checkpoint is as it was then.
+    ``accept_loss`` is false, StoreError from the store, and GaveWay soon after ``gives_way`` has become true; the
+    previous checkpoint is as it was then.
     """
     started = time.perf_counter()
     ends = None if deadline_s is None else started + deadline_s - sum(prepared.seconds.values())
@@ -44,19 +47,24 @@ def save(
     before = stats.bytes_written, stats.bytes_plain, stats.write_seconds
     cache, url = prepared.cache, repository.store.url
     try:
-        try:
-            saver = Saver(prepared, repository, session, costs, ends, accept_loss)
-            generation = saver.run()
-        except CorruptChunk:
-            # what was known to be in the store is not there any more: write everything, once
-            cache.forget_store(url)
-            saver = Saver(prepared, repository, session, costs, ends, accept_loss)
-            generation = saver.run()
+        with repository.giving_way(gives_way):
+            try:
+                saver = Saver(prepared, repository, session, costs, ends, accept_loss, gives_way)
+                generation = saver.run()
+            except CorruptChunk:
+                # what was known to be in the store is not there any more: write everything, once
+                cache.forget_store(url)
+                saver = Saver(prepared, repository, session, costs, ends, accept_loss, gives_way)
+                generation = saver.run()
+    except GaveWay:
+        repository.forsake()
+        cache.forget_store(url)
+        raise
     except BaseException:
+        repository.abandon()
         cache.forget_store(url)  # what was not committed may not have arrived
         raise
-    finally:
-        repository.abandon()
+    repository.abandon()
     cache.prune(prepared.view.values)
     written = stats.bytes_written - before[0]
     if written > 1 << 20:
@@ -68,6 +76,7 @@ def save(
         "bytes_written": written,
         "seconds": sum(prepared.seconds.values()) + time.perf_counter() - started,
         "plan": saver.summary,
+        "partial": saver.partial,
     }
 
 
@@ -82,12 +91,14 @@ class Saver:
         costs: CostModel,
         ends: float | None,
         accept_loss: bool,
+        gives_way: Callable[[], bool] | None = None,
     ) -> None:
         self.prepared, self.repository, self.session, self.costs = prepared, repository, session, costs
-        self.ends, self.accept_loss = ends, accept_loss
+        self.ends, self.accept_loss, self.gives_way = ends, accept_loss, gives_way
         self.url = repository.store.url
         self.packer = Packer(repository, ends)
         self.summary: dict[str, Any] = {}
+        self.partial: list[str] = []
         self._written: dict[tuple[str, ...], tuple[Component, Known, Stored]] = {}
         self._committed_at = time.perf_counter()
         self._early: int | None = None
@@ -101,6 +112,8 @@ class Saver:
         self._look()
         while not self._write_all():
             pass  # something was found that cannot be stored: go on by another plan
+        if self._gives_way():
+            raise GaveWay("the save was broken off, for a cell waits; the previous checkpoint holds")
         if next(self._waiting(), None) is not None:
             self._give_up_the_rest()
             if not self.accept_loss and self._lost_to_deadline():
@@ -120,6 +133,8 @@ class Saver:
                 if self.ends is not None:
                     self.packer.settle()  # only what is there counts when the deadline comes
             except Late:
+                if self._gives_way():
+                    break
                 self.packer.drop()
                 self._written.pop(component.names, None)
                 break
@@ -135,8 +150,11 @@ class Saver:
         """Plain bytes of what is stored."""
         return sum(known.bytes for _, known, _ in self._written.values())
 
+    def _gives_way(self) -> bool:
+        return self.gives_way is not None and self.gives_way()
+
     def _late(self) -> bool:
-        return self.ends is not None and time.perf_counter() > self.ends
+        return self._gives_way() or self.ends is not None and time.perf_counter() > self.ends
 
     # -- what is there already
 
@@ -265,6 +283,7 @@ class Saver:
         self.summary = prepared.summary()
         digests = {n: d for component, _, _ in written for n, d in component.loaded_digests.items()}
         carried = {n for n, v in (self._before or {}).get("variables", {}).items() if v["plan"] != "lost"}
+        self.partial = [n for n in self._lost_to_deadline() if n in carried]
         packs = Packs()
         manifest = {
             **contents(prepared, self.summary, digests),
@@ -281,7 +300,7 @@ class Saver:
             "history": [e.to_json(packs) for e in history],
             "lists": {name: [e.to_json(packs) for e in extents] for name, extents in lists.items()},
             "extras": extras,
-            "partial": [n for n in self._lost_to_deadline() if n in carried],
+            "partial": self.partial,
         }
         manifest["packs"] = packs.to_json()
         extents = [e for _, _, stored in written for e in stored.extents()]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     from elastic_spawner.checkpoint.chunkstore import ChunkStore
 
 
+_LOOK = 0.05
+"""How often (in seconds) it is looked whether somebody else comes first, while the store is waited for."""
+
+
 class Late(Exception):
-    """The deadline came while the store was waited for."""
+    """The deadline came, or somebody who comes first, while the store was waited for."""
 
 
 class Pending:
@@ -30,8 +35,8 @@ class Pending:
         """Wait until all are stored, and return where. Raises `StoreError`, or `Late` when they are not by ``ends`` (of
         time.perf_counter)."""
         futures = [part for part in self._parts if isinstance(part, Future)]
-        if ends is not None and wait(futures, max(0.0, ends - time.perf_counter())).not_done:
-            raise Late
+        if ends is not None or self._store.gives_way is not None:
+            _wait(self._store, lambda seconds: not wait(futures, seconds).not_done, ends)
         try:
             results(futures)
         except StoreError:
@@ -69,9 +74,7 @@ class ChunkWriter:
 
     def _store_rest(self) -> None:
         piece, self._rest = self._rest, bytearray()
-        patience = None if self._ends is None else max(0.0, self._ends - time.perf_counter())
-        if not self._slots.acquire(timeout=patience):
-            raise Late
+        _wait(self._store, lambda seconds: self._slots.acquire(timeout=seconds), self._ends)
         while self._checked < len(self._parts) and self._parts[self._checked].done():
             self._parts[self._checked].result()  # a store that is full takes no more of it
             self._checked += 1
@@ -93,6 +96,17 @@ class ChunkWriter:
         if self._rest:
             self._store_rest()
         return Pending(self._store, self._parts)
+
+
+def _wait(store: ChunkStore, done: Callable[[float], bool], ends: float | None) -> None:
+    """Wait until ``done``, which is told how many seconds it may take, is true. Raises `Late` at ``ends``, or when
+    somebody else comes first."""
+    while True:
+        left = math.inf if ends is None else max(0.0, ends - time.perf_counter())
+        if done(min(left, _LOOK)):
+            return
+        if left <= _LOOK or store.gives_way is not None and store.gives_way():
+            raise Late
 
 
 def results(futures: Sequence[Future[Any]]) -> list[Any]:

@@ -91,6 +91,17 @@ class ElasticTraits(_Base):
 
     # -- saving and restoring ------------------------------------------------------------------------------------------
 
+    save_interval = Float(
+        300.0,
+        min=0.0,
+        help="""Seconds after which a kernel is saved again by itself, when something was run in it; 0: never.
+
+        What is lost with a node or a kernel that goes without notice is then no more than that. It is done while the
+        kernel is idle, gives way to a cell that comes meanwhile, and writes what has changed. The cells that were run
+        since are kept in the store as text, and shown to the user when it was lost.
+        """,
+    ).tag(config=True)
+
     checkpoint_deadline = Float(
         60.0,
         min=1.0,

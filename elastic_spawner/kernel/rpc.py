@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import WouldLose
@@ -57,15 +57,24 @@ def _checkpoint(
     deadline_s: float | None = None,
     accept_loss: bool = True,
     encrypt: str = "no",
+    gives_way: bool = False,
 ) -> dict[str, Any]:
-    return sessions.current().checkpoint(url, session, bytes.fromhex(key), deadline_s, accept_loss, encrypt)
+    return sessions.current().checkpoint(url, session, bytes.fromhex(key), deadline_s, accept_loss, encrypt, gives_way)
 
 
-def _restore(url: str, session: str, key: str, generation: int | None = None) -> dict[str, Any]:
+def _restore(
+    url: str, session: str, key: str, generation: int | None = None, notes: Sequence[str] = ()
+) -> dict[str, Any]:
     current = sessions.current()
-    current.unseen = current.restore(url, session, bytes.fromhex(key), generation, behind=True)
-    report: dict[str, Any] = current.unseen.to_dict()
-    return {**report, "execution_count": current.stage.shell.execution_count}
+    report = current.restore(url, session, bytes.fromhex(key), generation, behind=True)
+    report.notes += notes
+    current.unseen = report
+    return {**report.to_dict(), "execution_count": current.stage.shell.execution_count}
+
+
+def _tell(notes: Sequence[str]) -> dict[str, Any]:
+    sessions.current().news += notes
+    return {}
 
 
 _METHODS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -73,4 +82,5 @@ _METHODS: dict[str, Callable[..., dict[str, Any]]] = {
     "plan": _plan,
     "checkpoint": _checkpoint,
     "restore": _restore,
+    "tell": _tell,
 }

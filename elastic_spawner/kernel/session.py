@@ -14,6 +14,7 @@ from ..tracking import hidden
 from ..tracking.hold import threads_held
 from ..tracking.tracker import Tracker
 from . import loading
+from .arrivals import watch_arrivals
 from .behind import Behind
 from .idle import Idle
 from .notices import Notices
@@ -32,6 +33,8 @@ class Session:
         self.warnings: list[str] = []
         self.unseen: Any = None
         """Report of a restore that ran before the user was there to see it."""
+        self.news: list[str] = []
+        """What is to be said with the next cell."""
         self._paused = 0
         self._happened = (False, 0)
         self.notices = Notices(self.stage, self.tracker, lambda: self.costs)
@@ -176,10 +179,12 @@ class Session:
     def _tell(self) -> None:
         """Say with the first cell after a move what did not come back; one that kept everything is not worth a word."""
         report, self.unseen = self.unseen, None
-        news = self.behind.tell()
+        behind = self.behind.tell()
         if report is not None and (report.names("lost") or report.notes):
             print(f"{report}\n(elastic_spawner: %elastic report shows every variable)", file=sys.stderr)
-        elif news:
+            behind = []  # it is in the report
+        news, self.news = self.news + behind, []
+        if news:
             print("\n".join(f"elastic_spawner: {text}" for text in news), file=sys.stderr)
 
     def _fail(self, error: Exception) -> None:
@@ -268,17 +273,19 @@ class Session:
         deadline_s: float | None = None,
         accept_loss: bool = True,
         encrypt: str = "no",
+        gives_way: bool = False,
     ) -> dict[str, Any]:
-        """Save to a store; returns {"generation", "bytes", "bytes_written", "seconds", "plan", "encrypted"}.
+        """Save to a store; returns {"generation", "bytes", "bytes_written", "seconds", "plan", "partial", "encrypted"}.
 
         ``encrypt`` is one of ``checkpoint.encryption.POLICIES``. Raises SaveError, StoreError; EncryptionError when it
         asks for what this environment cannot do; WouldLose when a variable cannot be carried over and ``accept_loss``
-        is false.
+        is false. With ``gives_way`` it raises GaveWay when a message arrives for the kernel meanwhile.
         """
         from ..checkpoint import encryption
         from ..checkpoint.save import save
 
         started = time.perf_counter()
+        arrived = watch_arrivals() if gives_way else None
         self.behind.complete()
         if deadline_s is not None:
             deadline_s -= time.perf_counter() - started
@@ -292,7 +299,7 @@ class Session:
             lost = [v for v in prepared.summary()["lost"] if not is_output(v["name"])]
             if lost and not accept_loss:
                 raise WouldLose(lost)
-            done = save(prepared, repository, session, self.costs, deadline_s, accept_loss)
+            done = save(prepared, repository, session, self.costs, deadline_s, accept_loss, arrived)
         done["encrypted"] = sealing
         if encrypt == "where_possible" and not sealing:
             done["notes"] = ["It is not encrypted: the kernel's environment lacks the package cryptography."]

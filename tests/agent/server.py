@@ -60,6 +60,8 @@ class JupyterServer:
     python: str = sys.executable
     """The interpreter that the server runs in."""
     encrypt: str = "no"
+    save_interval: float = 0.0
+    launch: str = ""
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -102,6 +104,8 @@ class JupyterServer:
             "ELASTIC_SPAWNER_STORE_URL": self.store_url,
             "ELASTIC_SPAWNER_SECRET": self.secret.hex(),
             "ELASTIC_SPAWNER_ENCRYPT": self.encrypt,
+            "ELASTIC_SPAWNER_SAVE_INTERVAL": str(self.save_interval),
+            "ELASTIC_SPAWNER_LAUNCH": self.launch,
             "ELASTIC_SPAWNER_LIB": str(build_lib(self.root / "lib")),
         }
         command = [
