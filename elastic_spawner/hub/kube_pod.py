@@ -68,34 +68,58 @@ def mount_store(pod: Any, source: Mapping[str, Any], path: str, folder: str) -> 
 def save_before_end(pod: Any, path: str, port: Any, token: str, grace_s: int, https: bool) -> bool:
     """Have the kubelet ask the agent to save before it ends the container; return whether it will.
 
-    It does not where the admin has a preStop hook of their own, which stays as it is. A grace period that the admin has
-    set on the pod stays, too, and the deadline follows from it.
+    A command that the admin has as preStop hook runs after the save, in the same hook. A hook of theirs of another kind
+    stays as it is, and there is no save then. A grace period that the admin has set on the pod stays, too, and the
+    deadline follows from it.
     """
     if pod.spec.termination_grace_period_seconds is None:
         pod.spec.termination_grace_period_seconds = grace_s
     notebook = notebook_container(pod)
-    lifecycle = notebook.lifecycle
-    if isinstance(lifecycle, Mapping):
-        if lifecycle.get("preStop") or lifecycle.get("pre_stop"):
-            return False
-    elif lifecycle is not None and lifecycle.pre_stop is not None:
-        return False
+    # KubeSpawner leaves a dictionary as it was configured, in either spelling.
+    lifecycle = notebook.lifecycle or {}
+    if not isinstance(lifecycle, Mapping):
+        lifecycle = {"postStart": lifecycle.post_start, "preStop": lifecycle.pre_stop}
+    lifecycle = {name: hook for name, hook in lifecycle.items() if hook}
+    admins = lifecycle.pop("preStop", None) or lifecycle.pop("pre_stop", None)
     deadline = max(1.0, pod.spec.termination_grace_period_seconds - MARGIN_S)
-    hook = models.V1LifecycleHandler(
-        http_get=models.V1HTTPGetAction(
-            path=f"{path}?deadline_s={deadline:g}&last=1",
-            port=port,
-            scheme="HTTPS" if https else "HTTP",
-            http_headers=[models.V1HTTPHeader(name="Authorization", value=f"Bearer {token}")],
+    path = f"{path}?deadline_s={deadline:g}&last=1"
+    if admins is None:
+        hook = models.V1LifecycleHandler(
+            http_get=models.V1HTTPGetAction(
+                path=path,
+                port=port,
+                scheme="HTTPS" if https else "HTTP",
+                http_headers=[models.V1HTTPHeader(name="Authorization", value=f"Bearer {token}")],
+            )
         )
-    )
-    if isinstance(lifecycle, Mapping):
-        notebook.lifecycle = {**lifecycle, "preStop": hook}
-    elif lifecycle is None:
-        notebook.lifecycle = models.V1Lifecycle(pre_stop=hook)
     else:
-        lifecycle.pre_stop = hook
+        command = _command_of(admins)
+        number = next((known.container_port for known in notebook.ports or () if known.name == port), None)
+        if command is None or number is None or https:
+            return False
+        url = f"http://127.0.0.1:{number}{path}"
+        both = ["/bin/sh", "-c", _BOTH, "sh", url, f"Bearer {token}", *command]
+        hook = models.V1LifecycleHandler(_exec=models.V1ExecAction(command=both))
+    notebook.lifecycle = {**lifecycle, "preStop": hook}
     return True
+
+
+_BOTH = """\
+python3 -c 'import sys, urllib.request as r
+r.urlopen(r.Request(sys.argv[1], headers={"Authorization": sys.argv[2]})).read()' "$1" "$2"
+shift 2
+exec "$@"
+"""
+"""Saves, and then does what the admin's hook does; that it does in any case."""
+
+
+def _command_of(hook: Any) -> list[str] | None:
+    """The command of a hook, as configured or as a model; None when it is of another kind."""
+    executed = hook.get("exec") or hook.get("_exec") if isinstance(hook, Mapping) else hook._exec
+    if executed is None:
+        return None
+    command = executed.get("command") if isinstance(executed, Mapping) else executed.command
+    return list(command) if command else None
 
 
 def notebook_container(pod: Any) -> Any:

@@ -16,6 +16,11 @@ _MERGE = "application/strategic-merge-patch+json"
 class ResizeRefused(Exception):
     """The pod could not be given the size; it has its old one."""
 
+    def __init__(self, reason: str, for_all: bool = False) -> None:
+        super().__init__(reason)
+        self.for_all = for_all
+        """Whether the same would be said of every pod: the cluster cannot do it, or the hub may not."""
+
 
 async def resize_in_place(
     api: Any, namespace: str, name: str, resources: Mapping[str, Mapping[str, str]], timeout_s: float
@@ -29,7 +34,10 @@ async def resize_in_place(
     try:
         await _patch(api, namespace, name, resources)
     except Exception as error:
-        raise ResizeRefused(_message(error)) from error
+        reason = message_of(error)
+        # The API server's own words for a missing verb, as against those of an admission controller or a quota.
+        unauthorised = getattr(error, "status", 0) == 403 and "cannot patch resource" in reason
+        raise ResizeRefused(reason, unauthorised or getattr(error, "status", 0) in (404, 405)) from error
     deadline = time.monotonic() + timeout_s
     reason = f"not done within {timeout_s:g} s"
     while time.monotonic() < deadline:
@@ -76,7 +84,7 @@ async def _patch(api: Any, namespace: str, name: str, resources: Mapping[str, An
     await api.patch_namespaced_pod_resize(name, namespace, body, _content_type=_MERGE)
 
 
-def _message(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """What the API server says in the body of its refusal."""
     try:
         return str(json.loads(getattr(error, "body", "") or "")["message"])

@@ -1,7 +1,7 @@
-"""Seeing that Kubernetes takes a pod away, while there is time to act.
+"""Seeing that Kubernetes takes a pod or its node away, while there is time to act.
 
-KubeSpawner watches all pods of the hub already and keeps what it sees; this looks through what it keeps, so the API
-server is asked nothing more.
+KubeSpawner watches all pods of the hub already and keeps what it sees; this looks through what it keeps, and through
+what the one watch of the nodes keeps. So the API server is asked nothing more for a server, however many there are.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import asyncio
 import weakref
 from typing import TYPE_CHECKING
 
+from .kube_nodes import NodeWatch
 from .kube_pod import disruption
 
 if TYPE_CHECKING:
-    from .kube import ElasticKubeSpawner
+    from .kube_leaving import ElasticKubeLeaving
 
 INTERVAL_S = 0.5
 
@@ -22,26 +23,39 @@ class DisruptionWatch:
     """One for all servers of a hub process."""
 
     def __init__(self) -> None:
-        self._spawners: weakref.WeakSet[ElasticKubeSpawner] = weakref.WeakSet()
+        self._spawners: weakref.WeakSet[ElasticKubeLeaving] = weakref.WeakSet()
         self._task: asyncio.Task[None] | None = None
+        self.nodes = NodeWatch()
 
-    def add(self, spawner: ElasticKubeSpawner) -> None:
+    def add(self, spawner: ElasticKubeLeaving) -> None:
         """Look after this server from now on; again: no effect."""
         self._spawners.add(spawner)
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        loop = asyncio.get_running_loop()
+        if self._task is None or self._task.done() or self._task.get_loop() is not loop:
+            self._task = loop.create_task(self._run())
+        if spawner.evacuation_taints:
+            self.nodes.start(spawner.api)
 
     async def _run(self) -> None:
         while True:
-            for spawner in list(self._spawners):
-                try:
-                    reason = disruption(spawner.pod_as_seen())
-                    if reason:
-                        spawner.come_back(reason)
-                except Exception:
-                    # One server's trouble must not end the watch of all others.
-                    spawner.log.exception("%s: its pod cannot be looked after", spawner._log_name)
+            self.look()
             await asyncio.sleep(INTERVAL_S)
+
+    def look(self) -> None:
+        """Look at all servers once; those that are about to lose their pods or nodes begin to move."""
+        for spawner in list(self._spawners):
+            try:
+                pod = spawner.pod_as_seen()
+                if pod is None:
+                    continue
+                node = pod["spec"].get("nodeName")
+                if reason := disruption(pod):
+                    spawner.come_back(reason)
+                elif notice := self.nodes.notice(node, spawner.evacuation_taints):
+                    spawner.evacuate(node, notice)
+            except Exception:
+                # One server's trouble must not end the watch of all others.
+                spawner.log.exception("%s: its pod cannot be looked after", spawner._log_name)
 
 
 watch = DisruptionWatch()

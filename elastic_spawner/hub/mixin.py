@@ -73,8 +73,9 @@ class ElasticSpawnerMixin(ElasticMoving):
         return await super().poll()
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """Tell the hub's spawn page what is being started and restored."""
-        yield {"progress": 5, "message": f"Starting with {format_size(self.size)}"}
+        """Tell the hub's spawn page what is being started and restored, where that is more than the spawner's own."""
+        if self._granted:
+            yield {"progress": 5, "message": f"Starting with {format_size(self.size)}"}
         if self._last_checkpoint:
             yield {"progress": 10, "message": f"Restoring {describe_checkpoint(self._last_checkpoint)}"}
         async for event in super().progress():
@@ -138,28 +139,57 @@ class ElasticSpawnerMixin(ElasticMoving):
             isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float) or not 0 < deadline_s <= 86400
         ):
             raise SizeError(f"deadline_s is {deadline_s!r}: give a number of seconds above 0")
-        if self.moving or self._unfinished is not None:
-            step = self.move.step.value if self.move else "requested"
-            raise MigrationError(f"this server is already being moved (step: {step}): wait for its end, then ask again")
-        if self.pending:
-            raise MigrationError(f"this server is pending {self.pending}: wait for its end, then ask again")
-        if not self.ready:
-            raise MigrationError("this server is not running: start it, then ask again")
+        if reason := self.why_not_movable():
+            raise MigrationError(reason)
         if size == self.size:
             raise SizeError(f"this server has {format_size(size)} already: ask for another size")
-        self._launch_before_move = self._launch
-        self._mover = Mover(
-            self,
-            Move(
-                id=secrets.token_hex(6),
-                old=self.size,
-                new=size,
-                deadline_s=float(deadline_s or self.checkpoint_deadline),
-                on_busy=cast(BusyPolicy, on_busy or self.on_busy),
-                on_loss=cast(LossPolicy, on_loss or self.on_loss),
-            ),
+        return self.begin_move(
+            size,
+            deadline_s=float(deadline_s or self.checkpoint_deadline),
+            on_busy=cast(BusyPolicy, on_busy or self.on_busy),
+            on_loss=cast(LossPolicy, on_loss or self.on_loss),
         )
-        self._mover.begin()
+
+    def why_not_movable(self) -> str:
+        """Why no move can begin now; empty when one can."""
+        if self.moving or self._unfinished is not None:
+            step = self.move.step.value if self.move else "requested"
+            return f"this server is already being moved (step: {step}): wait for its end, then ask again"
+        if self.pending:
+            return f"this server is pending {self.pending}: wait for its end, then ask again"
+        return "" if self.ready else "this server is not running: start it, then ask again"
+
+    def begin_move(
+        self,
+        size: Size,
+        *,
+        deadline_s: float,
+        on_busy: BusyPolicy,
+        on_loss: LossPolicy,
+        notes: tuple[str, ...] = (),
+        step: Step = Step.REQUESTED,
+    ) -> Move:
+        """Begin a move of the running server, which may be to the size that it has; its first state is committed.
+
+        With ``step`` it begins there: what comes before has been done by whoever takes the server away.
+        """
+        self._launch_before_move = self._launch
+        move = Move(
+            id=secrets.token_hex(6),
+            old=self.size,
+            new=size,
+            deadline_s=deadline_s,
+            on_busy=on_busy,
+            on_loss=on_loss,
+            notes=notes,
+            step=step,
+        )
+        self._mover = Mover(self, move)
+        if step is Step.REQUESTED:
+            self._mover.begin()
+        else:
+            self.commit_state()
+            self._mover.resume()
         return self._mover.move
 
     async def _cancel_move(self) -> bool:

@@ -171,7 +171,8 @@ class Mover:
     async def _take_in_time(self, action: Action) -> Event:
         limit = self._limit(action)
         try:
-            return await asyncio.wait_for(self._take(action), limit)
+            async with self.spawner.slot_for(action):
+                return await asyncio.wait_for(self._take(action), limit)
         except asyncio.TimeoutError:
             return TimedOut(action.serial, time.time(), f"{_WHAT[type(action)]} took longer than {limit:g} s")
         except Exception as error:
@@ -187,7 +188,9 @@ class Mover:
             return float(spawner.start_timeout + spawner.http_timeout)
         if isinstance(action, AwaitRestore):
             return float(spawner.restore_timeout)
-        return CHECK_TIMEOUT_S if isinstance(action, CheckSize) else float(spawner.move_stop_timeout)
+        if isinstance(action, CheckSize):
+            return CHECK_TIMEOUT_S + float(spawner.room_timeout)
+        return float(spawner.move_stop_timeout)
 
     async def _take(self, action: Action) -> Event:
         """Take one action; return what came of it, or raise for a failure."""
@@ -199,7 +202,7 @@ class Mover:
                 await spawner.check_room(size)
                 if spawner.resize_in_place and await spawner.try_resize_in_place(size):
                     return ResizedInPlace(serial, time.time())
-                return SizeAccepted(serial, time.time())
+                return SizeAccepted(serial, time.time(), await spawner.reserve_room(size))
             case Save():
                 generation, kernels = await spawner.save_for_move(action)
                 return Saved(serial, time.time(), generation, kernels)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 from urllib.parse import urlparse
 
 from ..errors import MigrationError, SizeError
-from ..migration import Running, Save, Size
+from ..migration import Action, Running, Save, Size, Start
 from .agent_client import AgentError
 from .checkpoints import arriving, failed_restores, still_coming
 from .saving import ElasticSaving
 from .sizes import format_size
+from .slots import slot
 
 PATIENCE = 5
 """How often an agent that does not answer is asked again, before its server counts as going down."""
@@ -50,6 +52,22 @@ class ElasticMoving(ElasticSaving):
     async def try_resize_in_place(self, size: Size) -> bool:
         """Give the running server another size without a move; return False where that cannot be done."""
         return False
+
+    room_timeout: float = 0.0
+    """Seconds that `reserve_room` may take."""
+
+    async def reserve_room(self, size: Size) -> tuple[str, ...]:
+        """Keep room for a server of this size until it is started; return notes for the one who asked.
+
+        Called before the server of before is stopped. Raises SizeError, with the reason, when there is no room.
+        """
+        return ()
+
+    def slot_for(self, action: Action) -> AbstractAsyncContextManager[Any]:
+        """What is to be waited for before an action is taken, so that not all servers do the same at once."""
+        if isinstance(action, Save):
+            return slot("save", self.concurrent_saves)
+        return slot("start", self.concurrent_starts) if isinstance(action, Start) else nullcontext()
 
     # -- the mover's actions -----------------------------------------------------------------------------------------
 

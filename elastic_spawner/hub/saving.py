@@ -11,6 +11,7 @@ from jupyterhub.utils import make_ssl_context
 from ..migration import BusyPolicy, LossPolicy
 from . import metrics
 from .agent_client import AgentClient, AgentError
+from .slots import slot
 from .state import ElasticState
 
 
@@ -22,9 +23,9 @@ class ElasticSaving(ElasticState):
         """The agent of the running server. Raises AgentError when there is none."""
         if self.server is None:
             raise AgentError("unreachable", "the server is not running")
-        settings = self.user.settings
         context = None
-        if settings.get("internal_ssl"):
+        if self.internal_ssl:
+            settings = self.user.settings
             paths = [settings.get(f"internal_ssl_{name}") for name in ("key", "cert", "ca")]
             context = make_ssl_context(paths[0], paths[1], cafile=paths[2])
         return AgentClient(self.server.url, self.keys.agent_token(self.user.name, self.name), context)
@@ -70,7 +71,8 @@ class ElasticSaving(ElasticState):
         retry_until = time.monotonic() + (self.retry_save_for if self.on_failed_save == "retry" else 0.0)
         while True:
             try:
-                await self.checkpoint(self.stop_deadline, cast(BusyPolicy, self.stop_on_busy), "stop")
+                async with slot("save", self.concurrent_saves):
+                    await self.checkpoint(self.stop_deadline, cast(BusyPolicy, self.stop_on_busy), "stop")
                 return
             except AgentError as error:
                 again = error.reachable and error.code != "missing" and time.monotonic() < retry_until
@@ -82,6 +84,10 @@ class ElasticSaving(ElasticState):
                 )
                 if not again:
                     return
+            except Exception:
+                # Whoever stops a server is to have it stopped, whatever is wrong with us.
+                self.log.exception("%s: the kernels could NOT be saved before the stop", self._log_name)
+                return
             if await super().poll() is not None:
                 return
             await asyncio.sleep(2)

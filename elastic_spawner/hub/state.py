@@ -99,14 +99,15 @@ class ElasticState(ElasticTraits):
 
     def commit_state(self) -> None:
         """Write the state to the hub's database, at once and durably."""
-        self.orm_spawner.state = self.get_state()
-        self._database.commit()
+        if self._database is not None:
+            self.orm_spawner.state = self.get_state()
+            self._database.commit()
 
     @property
-    def _database(self) -> Session:
-        session = object_session(self.orm_spawner)
-        assert session is not None  # the hub keeps its objects in its one session
-        return session
+    def _database(self) -> Session | None:
+        """The hub's one session; None for a spawner that is used by itself, without a hub's database."""
+        mapped = isinstance(self.orm_spawner, orm.Spawner)
+        return object_session(self.orm_spawner) if mapped else None
 
     # -- sizes ---------------------------------------------------------------------------------------------------------
 
@@ -159,9 +160,10 @@ class ElasticState(ElasticTraits):
 
     def _revoke_token(self, token: str) -> None:
         """Delete the API token of a server that ended: `will_resume` makes JupyterHub keep it."""
-        if not token:
+        database = self._database
+        if not token or database is None:
             return
-        found = orm.APIToken.find(self._database, token)
+        found = orm.APIToken.find(database, token)
         if found is not None:
-            self._database.delete(found)
-            self._database.commit()
+            database.delete(found)
+            database.commit()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyterhub.traitlets import ByteSpecification
-from traitlets import Bool, Enum, Float, Unicode, default
+from traitlets import Bool, Enum, Float, Integer, Unicode, default
 from traitlets.config import Configurable
 
 from ..checkpoint.encryption import POLICIES
@@ -168,6 +168,25 @@ class ElasticTraits(_Base):
 
     move_stop_timeout = Float(
         75.0, help="Seconds that a resize waits for the old server to end before it tries by force, or gives up."
+    ).tag(config=True)
+
+    concurrent_saves = Integer(
+        20,
+        min=0,
+        help="""How many servers the hub has save at the same time, for stops, resizes and moves; 0: any number.
+
+        The others wait, and their deadlines begin when their turn comes. A save that Kubernetes itself asks for, when
+        it evicts a pod, waits for nobody.
+        """,
+    ).tag(config=True)
+
+    concurrent_starts = Integer(
+        20,
+        min=0,
+        help="""How many servers are started at the same time in the course of moves; 0: any number.
+
+        Starts that users ask for are limited by JupyterHub's own `concurrent_spawn_limit`, and not counted here.
+        """,
     ).tag(config=True)
 
     will_resume = Bool(

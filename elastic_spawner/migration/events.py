@@ -18,6 +18,9 @@ class Event:
 class SizeAccepted(Event):
     """The size can be had, as far as one can know beforehand."""
 
+    notes: tuple[str, ...] = ()
+    """What the one who asked should know of how it will be had."""
+
 
 @dataclass(frozen=True)
 class SizeRefused(Event):

@@ -146,8 +146,8 @@ def _lost_while_saving(move: Move, now: float, reason: str) -> Outcome:
 
 def _requested(move: Move, event: Event) -> Outcome:
     match event:
-        case SizeAccepted():
-            return _save(move, event.at)
+        case SizeAccepted(notes=notes):
+            return _save(replace(move, notes=(*move.notes, *notes)), event.at)
         case ResizedInPlace():
             return _end(move, Step.DONE, event.at)
         case SizeRefused(reason=reason) | TimedOut(reason=reason):

@@ -20,14 +20,10 @@ import requests
 from ..hub.keys import HubKeys, load_secret
 from .browser import Browser
 
-_CONFIG = """\
+COMMON = """\
 from elastic_spawner.hub import configure
 
 c = get_config()
-c.JupyterHub.bind_url = "http://127.0.0.1:{ports[0]}"
-c.JupyterHub.hub_bind_url = "http://127.0.0.1:{ports[1]}"
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{ports[2]}"
-c.JupyterHub.db_url = "sqlite:///{directory}/jupyterhub.sqlite"
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.admin_users = {{"admin"}}
 c.Authenticator.allow_all = True
@@ -35,9 +31,19 @@ c.JupyterHub.allow_named_servers = True
 c.JupyterHub.services = [{{"name": "tester", "api_token": "{token}"}}]
 c.JupyterHub.load_roles = [{{"name": "tester", "scopes": ["admin:users", "admin:servers", "admin:server_state",
     "access:servers", "tokens", "read:metrics", "shutdown", "list:services"], "services": ["tester"]}}]
+"""
+"""What the hubs of all tests have, with a place for the ``token`` of those who test."""
+_CONFIG = (
+    COMMON
+    + """\
+c.JupyterHub.bind_url = "http://127.0.0.1:{ports[0]}"
+c.JupyterHub.hub_bind_url = "http://127.0.0.1:{ports[1]}"
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{ports[2]}"
+c.JupyterHub.db_url = "sqlite:///{directory}/jupyterhub.sqlite"
 configure(c, data_dir="{directory}/data", secret_file="{directory}/secret", service={service},
     service_environment={{"ELASTIC_SPAWNER_TESTING": "{directory}"}})
 """
+)
 
 
 class HubProcess:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,8 +64,8 @@ def make_hub(cluster: TestCluster) -> Iterator[Callable[..., ClusterHub]]:
     """Deploys hubs, each in a namespace of its own with what is added to its configuration."""
     made: list[ClusterHub] = []
 
-    def make(config: str = "") -> ClusterHub:
-        hub = ClusterHub(cluster.kubectl, cluster.command, f"test-{secrets.token_hex(4)}", config)
+    def make(config: str = "", **options: Any) -> ClusterHub:
+        hub = ClusterHub(cluster.kubectl, cluster.command, f"test-{secrets.token_hex(4)}", config, **options)
         made.append(hub)
         hub.start()
         return hub

@@ -15,16 +15,16 @@ import requests
 from elastic_spawner.hub.keys import HubKeys
 from elastic_spawner.testing import HubProcess
 from elastic_spawner.testing.browser import Browser
+from elastic_spawner.testing.hub import COMMON
 
 from .machine import contents, control
 
 CONTROL_PORT = 9000
 Kubectl = Callable[..., str]
 
-_CONFIG = """\
-from elastic_spawner.hub import configure
-
-c = get_config()
+_CONFIG = (
+    COMMON
+    + """\
 c.JupyterHub.bind_url = "http://0.0.0.0:8000"
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:8081"
 c.JupyterHub.hub_connect_url = "http://hub:8081"
@@ -32,13 +32,6 @@ c.JupyterHub.db_url = "sqlite:////srv/jupyterhub/jupyterhub.sqlite"
 c.JupyterHub.cookie_secret_file = "/srv/jupyterhub/cookie_secret"
 c.ConfigurableHTTPProxy.pid_file = "/srv/jupyterhub/proxy.pid"
 c.JupyterHub.cleanup_servers = False
-c.JupyterHub.authenticator_class = "dummy"
-c.Authenticator.admin_users = {{"admin"}}
-c.Authenticator.allow_all = True
-c.JupyterHub.allow_named_servers = True
-c.JupyterHub.services = [{{"name": "tester", "api_token": "{token}"}}]
-c.JupyterHub.load_roles = [{{"name": "tester", "scopes": ["admin:users", "admin:servers", "admin:server_state",
-    "access:servers", "tokens", "read:metrics", "shutdown", "list:services"], "services": ["tester"]}}]
 configure(c, spawner="elastic-kube", data_dir="/srv/jupyterhub/data", secret="{secret}", service=False,
     control_port={control_port}, store_url="{store}")
 c.ElasticKubeSpawner.agent_image = "{agent}"
@@ -63,6 +56,15 @@ c.KubeSpawner.http_timeout = 120
 c.ElasticSpawnerMixin.min_mem = "64M"
 c.ElasticSpawnerMixin.max_mem = "64G"
 """
+)
+_RUN = """\
+while :; do
+    while [ -e held ]; do sleep 0.1; done
+    jupyterhub -f /etc/jupyterhub/jupyterhub_config.py & echo $! > hub.pid
+    wait
+done
+"""
+"""The hub is no first process, and may be killed by itself; the proxy that it started runs on."""
 
 _RULES = [
     {
@@ -74,14 +76,20 @@ _RULES = [
     # What is needed beyond KubeSpawner's own.
     {"apiGroups": [""], "resources": ["pods/resize"], "verbs": ["patch"]},
 ]
+_NODES = "elastic-spawner-tests-nodes"
+_NODE_RULES = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}]
 
 
 class ClusterHub(HubProcess):
     """A hub in the cluster, spoken to as one on this machine is: through ports that kubectl forwards."""
 
-    def __init__(self, kubectl: Kubectl, command: list[str], namespace: str, config: str = "") -> None:
-        """``command`` is kubectl with its kubeconfig, for what runs in the background."""
+    def __init__(
+        self, kubectl: Kubectl, command: list[str], namespace: str, config: str = "", least_rights: bool = False
+    ) -> None:
+        """``command`` is kubectl with its kubeconfig, for what runs in the background. With ``least_rights`` the hub
+        has the Role that KubeSpawner needs, and no more."""
         self._kubectl, self._command, self.namespace = kubectl, command, namespace
+        self._least_rights = least_rights
         self.token, self.secret = secrets.token_hex(16), secrets.token_hex(32)
         self._config = config
         self._forward: subprocess.Popen[str] | None = None
@@ -99,12 +107,17 @@ class ClusterHub(HubProcess):
         self._connect()
         self.wait_for(self.answers, timeout_s, "the hub does not answer")
 
+    def store_url(self, *below: str) -> str:
+        """Where checkpoints are kept, or what is below."""
+        path = "/".join((control.BUCKET, self.namespace, *below))
+        return f"s3://{path}?endpoint={s3_endpoint()}&region=us-east-1&path_style=1"
+
     def _items(self) -> list[dict[str, Any]]:
         config = _CONFIG.format(
             token=self.token,
             secret=self.secret,
             control_port=CONTROL_PORT,
-            store=f"s3://{control.BUCKET}/{self.namespace}?endpoint={s3_endpoint()}&region=us-east-1&path_style=1",
+            store=self.store_url(),
             agent=contents.AGENT_REFERENCE,
             image=contents.USER.reference,
         )
@@ -113,7 +126,8 @@ class ClusterHub(HubProcess):
         return [
             _object("v1", "Namespace", {"name": self.namespace, "labels": restricted}),
             _object("v1", "ServiceAccount", name),
-            _object("rbac.authorization.k8s.io/v1", "Role", name, rules=_RULES),
+            _object("rbac.authorization.k8s.io/v1", "Role", name, rules=_RULES[:-1] if self._least_rights else _RULES),
+            *([] if self._least_rights else self._may_watch_nodes()),
             _object(
                 "rbac.authorization.k8s.io/v1",
                 "RoleBinding",
@@ -134,19 +148,32 @@ class ClusterHub(HubProcess):
             _object("v1", "Pod", {**name, "labels": {"app": "hub"}}, spec=self._pod()),
         ]
 
+    def _may_watch_nodes(self) -> list[dict[str, Any]]:
+        return [
+            _object("rbac.authorization.k8s.io/v1", "ClusterRole", {"name": _NODES}, rules=_NODE_RULES),
+            _object(
+                "rbac.authorization.k8s.io/v1",
+                "ClusterRoleBinding",
+                {"name": f"{_NODES}-{self.namespace}"},
+                roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": _NODES},
+                subjects=[{"kind": "ServiceAccount", "name": "hub", "namespace": self.namespace}],
+            ),
+        ]
+
     def _pod(self) -> dict[str, Any]:
         access, secret = s3_keys()
         return {
             "serviceAccountName": "hub",
             "terminationGracePeriodSeconds": 1,
             "enableServiceLinks": False,
+            "tolerations": [{"operator": "Exists"}],  # what the tests do to nodes is to hit the servers only
             "securityContext": {"runAsUser": 1000, "fsGroup": 1000, "runAsNonRoot": True},
             "containers": [
                 {
                     "name": "hub",
                     "image": contents.HUB.reference,
                     "imagePullPolicy": "Never",
-                    "command": ["jupyterhub", "-f", "/etc/jupyterhub/jupyterhub_config.py"],
+                    "command": ["/bin/sh", "-c", _RUN],
                     "workingDir": "/srv/jupyterhub",
                     "env": [
                         {"name": "AWS_ACCESS_KEY_ID", "value": access},
@@ -202,8 +229,36 @@ class ClusterHub(HubProcess):
         if self._forward is not None:
             self._forward.kill()
             self._forward.communicate()
-        self._kubectl("delete", "namespace", self.namespace, "--wait=false", "--ignore-not-found")
+        binding = f"clusterrolebinding/{_NODES}-{self.namespace}"
+        self._kubectl("delete", f"namespace/{self.namespace}", binding, "--wait=false", "--ignore-not-found")
         self.kubectl("delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false")
+
+    # -- the hub's process, which may be killed ------------------------------------------------------------------------
+
+    def shell(self, script: str) -> str:
+        """Run a shell script beside the hub, in its working directory. Raises RuntimeError."""
+        return self.kubectl("exec", "hub", "--", "/bin/sh", "-c", script)
+
+    def kill(self) -> None:
+        """Kill the hub's process as ``kill -9`` does, and keep it from coming back; its proxy runs on."""
+        self.shell("touch held; kill -9 $(cat hub.pid)")
+
+    def revive(self, timeout_s: float = 90.0) -> None:
+        """Start the hub again after `kill`."""
+        self.shell("rm held")
+        if self._forward is not None and self._forward.poll() is not None:  # as soon as it is refused by a port
+            self._connect()
+        self.wait_for(self.answers, timeout_s, "the hub does not answer")
+
+    def pause_at(self, place: str) -> None:
+        """Hold the next move at a place, such as ``before end_server``; for a hub with the pausing configuration."""
+        self.shell(f"echo '{place}' > pause_at")
+
+    def wait_until_paused(self, timeout_s: float = 90.0) -> None:
+        def paused() -> bool:
+            return "yes" in self.shell("if [ -e paused ]; then rm paused; echo yes; fi")
+
+        self.wait_for(paused, timeout_s, "the move was not paused")
 
     @property
     def url(self) -> str:
@@ -230,18 +285,22 @@ class ClusterHub(HubProcess):
         """Run kubectl in this hub's namespace."""
         return self._kubectl("-n", self.namespace, *arguments, text=text)
 
-    def pod(self, user: str) -> dict[str, Any]:
+    def pods(self, selector: str = "component=singleuser-server") -> list[dict[str, Any]]:
+        """The servers' pods, or others."""
+        return list(json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"])
+
+    def pod(self, user: str, server: str = "") -> dict[str, Any]:
         """The pod of a user's server as the API gives it; empty when there is none."""
-        name = self.server(user).get("state", {}).get("pod_name") or f"jupyter-{user}"
+        name = self.server(user, server).get("state", {}).get("pod_name") or f"jupyter-{user}"
         try:
             found: dict[str, Any] = json.loads(self.kubectl("get", "pod", name, "-o", "json"))
         except RuntimeError:
             return {}
         return found
 
-    def evict(self, user: str) -> None:
+    def evict(self, user: str, server: str = "") -> None:
         """Evict a user's pod through the Eviction API, as a drain does."""
-        name = self.pod(user)["metadata"]["name"]
+        name = self.pod(user, server)["metadata"]["name"]
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/eviction"
         self.kubectl("create", "--raw", path, "-f", "-", text=json.dumps(eviction))
@@ -249,13 +308,15 @@ class ClusterHub(HubProcess):
     def login(self, user: str) -> Browser:
         return Browser(self.url, user)
 
-    def wait_for_another_pod(self, user: str, before: dict[str, Any], timeout_s: float = 180) -> dict[str, Any]:
+    def wait_for_another_pod(
+        self, user: str, before: dict[str, Any], timeout_s: float = 180, server: str = ""
+    ) -> dict[str, Any]:
         """Wait until the server of a user is ready in another pod than this one; return that."""
 
         def other() -> dict[str, Any] | None:
-            pod = self.pod(user)
+            pod = self.pod(user, server)
             there = pod and pod["metadata"]["uid"] != before["metadata"]["uid"]
-            move = self.elastic(user).get("migration") or {}
+            move = self.elastic(user, server).get("migration") or {}
             return pod if there and move.get("done") else None
 
         found: dict[str, Any] = self.wait_for(other, timeout_s, f"the server of {user} does not come back")

@@ -1,11 +1,12 @@
 # Added to the configuration of the tests' hubs: a spawner that stops half-way through a move when it is told to.
 import asyncio
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from elastic_spawner.hub.local import ElasticLocalSpawner
+(_kind,) = entry_points(group="jupyterhub.spawners", name=c.JupyterHub.spawner_class)  # noqa: F821
 
 
-class PausingSpawner(ElasticLocalSpawner):
+class PausingSpawner(_kind.load()):
     """Holds a move before or after an action that the file ``pause_at`` names, for ever, and says so by ``paused``."""
 
     async def _pause(self, where):
@@ -26,7 +27,16 @@ def _pausing(name):
     return action
 
 
-for _name in ("start", "check_room", "save_for_move", "end_server", "launch_server", "route_to_server", "restored"):
+for _name in (
+    "start",
+    "check_room",
+    "reserve_room",
+    "save_for_move",
+    "end_server",
+    "launch_server",
+    "route_to_server",
+    "restored",
+):
     setattr(PausingSpawner, _name, _pausing(_name))
 
 c.JupyterHub.spawner_class = PausingSpawner  # noqa: F821

@@ -3,64 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import subprocess
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
-from kubernetes_asyncio.client import ApiClient
 from kubespawner import KubeSpawner
-from traitlets.config import Config
 
-from elastic_spawner.hub.kube import ElasticKubeSpawner
 from elastic_spawner.hub.kube_pod import disruption, launch_of
 from elastic_spawner.hub.kube_resize import quantity
 from elastic_spawner.migration import Size
+from elastic_spawner.testing.hub import free_ports
 
-NOWHERE = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
-    "users": [{"name": "none", "user": {}}],
-    "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
-    "current-context": "none",
-}
+from .kube import container, manifest, nowhere, spawner  # noqa: F401
 
-
-@pytest.fixture(autouse=True)
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """KubeSpawner reads where its cluster is when it is made; none is asked anything here."""
-    path = tmp_path / "kubeconfig"
-    path.write_text(json.dumps(NOWHERE))
-    monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
-
-
-def spawner(kind: type[KubeSpawner] = ElasticKubeSpawner, **traits: Any) -> Any:
-    config = Config()
-    config.KubeSpawner.image = "any/image:1"
-    config.ElasticKubeSpawner.agent_delivery = traits.pop("agent_delivery", "image-volume")
-    for name, value in traits.items():
-        config.KubeSpawner[name] = value
-    config.ElasticSpawnerMixin.secret = "a secret of the tests"
-    config.ElasticSpawnerMixin.store_url = "file:///checkpoints"
-    return kind(config=config, _mock=True)
-
-
-def manifest(kind: type[KubeSpawner] = ElasticKubeSpawner, **traits: Any) -> dict[str, Any]:
-    """The manifest as it is sent. A spawner can be made in a running loop only."""
-
-    async def make() -> dict[str, Any]:
-        pod = await spawner(kind, **traits).get_pod_manifest()
-        async with ApiClient() as client:
-            plain: dict[str, Any] = client.sanitize_for_serialization(pod)
-        return plain
-
-    return asyncio.run(make())
-
-
-def container(pod: dict[str, Any]) -> dict[str, Any]:
-    (notebook,) = pod["spec"]["containers"]
-    return dict(notebook)
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 def test_all_that_kubespawner_says_is_still_there() -> None:
@@ -132,13 +91,48 @@ def test_the_admin_s_grace_period_wins_and_the_deadline_follows() -> None:
 
 
 def test_the_admin_s_own_hooks_stay() -> None:
-    hooks = {"postStart": {"exec": {"command": ["a"]}}, "preStop": {"exec": {"command": ["b"]}}}
+    hooks = {"postStart": {"exec": {"command": ["a"]}}, "preStop": {"tcpSocket": {"port": 80}}}
     lifecycle = container(manifest(lifecycle_hooks=hooks))["lifecycle"]
     assert lifecycle == hooks
     only_first = {"postStart": {"exec": {"command": ["a"]}}}
     lifecycle = container(manifest(lifecycle_hooks=only_first))["lifecycle"]
     assert lifecycle["postStart"] == only_first["postStart"]
     assert "httpGet" in lifecycle["preStop"]
+
+
+@pytest.mark.parametrize("saved", [True, False], ids=["saved", "no-agent"])
+@pytest.mark.parametrize("name", ["preStop", "pre_stop"])
+def test_a_command_of_the_admin_s_runs_after_the_save(saved: bool, name: str, tmp_path: Path) -> None:
+    """And in any case; it gets its arguments as they are."""
+    mark = tmp_path / "a mark"
+    hooks = {name: {"exec": {"command": ["touch", str(mark)]}}}
+    made = container(manifest(lifecycle_hooks=hooks, port=free_ports(1)[0]))
+    assert list(made["lifecycle"]) == ["preStop"]
+    asked: list[tuple[str, str]] = []
+
+    class Agent(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["Authorization"]))
+            assert not mark.exists()
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", made["ports"][0]["containerPort"]), Agent) as server:
+        if saved:
+            Thread(target=server.handle_request, daemon=True).start()
+        else:
+            server.server_close()
+        done = subprocess.run(made["lifecycle"]["preStop"]["exec"]["command"], check=False, capture_output=True)
+    assert done.returncode == 0 and mark.exists()
+    if saved:
+        ((path, token),) = asked
+        assert path.endswith("api/elastic/evict?deadline_s=115&last=1") and token.startswith("Bearer ")
+
+
+def test_a_cluster_that_does_not_say_its_version_gets_a_manifest_all_the_same() -> None:
+    """And nothing more among the init containers than the admin has put there."""
+    pod = manifest(agent_delivery="auto", init_containers=[{"name": "first", "image": "any/init:1"}])
+    assert [each["name"] for each in pod["spec"]["initContainers"]] == ["first"]
 
 
 @pytest.mark.parametrize(

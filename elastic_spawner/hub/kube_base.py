@@ -1,0 +1,185 @@
+"""What ElasticKubeSpawner is built on: KubeSpawner, its settings with ours, and its pod as it is seen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from contextvars import ContextVar
+from typing import Any
+
+from kubespawner import KubeSpawner
+from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, default
+
+from .. import __version__
+from ..errors import ElasticError
+from . import kube_pod
+from .kube_nodes import EVACUATION_TAINTS
+from .mixin import ElasticSpawnerMixin
+
+_by_kubespawner: ContextVar[bool] = ContextVar("elastic_spawner_by_kubespawner", default=False)
+"""KubeSpawner calls its own stop() from within start() and poll(), to remove what is left of an ended pod. That is no
+stop that anybody asked for: nothing is to be saved then, and no move is to be cancelled by it."""
+
+
+class _Pods(KubeSpawner):
+    """KubeSpawner, which is told apart from whoever else calls stop()."""
+
+    def start(self) -> Any:
+        token = _by_kubespawner.set(True)
+        try:
+            return super().start()  # a task, which has copied the context
+        finally:
+            _by_kubespawner.reset(token)
+
+    async def poll(self) -> int | None:
+        token = _by_kubespawner.set(True)
+        try:
+            status: int | None = await super().poll()
+        finally:
+            _by_kubespawner.reset(token)
+        return status
+
+
+class ElasticKubeBase(ElasticSpawnerMixin, _Pods):
+    """The settings of ElasticKubeSpawner, and its view of the pod."""
+
+    # -- what a pod gets -----------------------------------------------------------------------------------------------
+
+    agent_image = Unicode(
+        f"elastic-spawner/agent:{__version__}",
+        help="""The image whose /lib holds the packages that are lent to user pods.
+
+        It has nothing to do with the users' own images, which stay as they are.
+        """,
+    ).tag(config=True)
+
+    agent_image_pull_policy = Unicode(
+        "IfNotPresent", help="The pull policy of `agent_image`: Always, IfNotPresent or Never."
+    ).tag(config=True)
+
+    agent_delivery = Enum(
+        ["auto", "image-volume", "init-container"],
+        "auto",
+        help="""How the packages get into user pods.
+
+        `image-volume`: the image is mounted, read-only; nothing is copied. `init-container`: it is copied into an
+        emptyDir in memory before the server starts. `auto`: an image volume from Kubernetes 1.36 on.
+        """,
+    ).tag(config=True)
+
+    store_volume = Dict(
+        help="""The volume of a store of files (`store_url = "file:///srv/checkpoints"`), without its name, as in
+        `{"persistentVolumeClaim": {"claimName": "checkpoints"}}`. Servers on several nodes need one that can be mounted
+        on several.
+
+        Each pod gets its user's own folder of it only, so nobody reaches another's checkpoints. The hub's own pod is to
+        have the whole of it mounted at the path of `store_url`: it makes these folders, and deletes the checkpoints of
+        users who are deleted.
+        """,
+    ).tag(config=True)
+
+    eviction_grace = Integer(
+        120,
+        min=10,
+        help="""Seconds that a pod is given when Kubernetes takes it away: all kernels are to be saved in that time.
+
+        It becomes the pod's terminationGracePeriodSeconds, unless `extra_pod_config` sets one, which wins. Some clouds
+        give less (spot nodes of GKE: 15 seconds).
+        """,
+    ).tag(config=True)
+
+    # -- coming back ---------------------------------------------------------------------------------------------------
+
+    return_after_eviction = Bool(
+        True,
+        help="""Whether a server that Kubernetes takes away (eviction, drain, preemption, a lost node) is started again
+        by itself, elsewhere, with its kernels.""",
+    ).tag(config=True)
+
+    evacuation_taints = List(
+        Unicode(),
+        list(EVACUATION_TAINTS),
+        help="""Taints that say that a node is about to go: servers on it are moved ahead of their eviction.
+
+        Each is a taint's key, or `key:effect`, with `*` and `?` as in file names. A server is moved when its kernels
+        can be saved and there is room for it elsewhere; a cell that runs is not interrupted, and what cannot be moved
+        is tried again a minute later, until it is evicted. The hub needs to `list` and `watch` nodes, by a ClusterRole;
+        without it, or with an empty list, servers move when they are evicted, and not before.
+        """,
+    ).tag(config=True)
+
+    # -- other sizes ---------------------------------------------------------------------------------------------------
+
+    resize_in_place_timeout = Float(
+        10.0,
+        help="""Seconds that a resize in place may take, or be deferred by the kubelet, before the server is moved
+        instead.""",
+    ).tag(config=True)
+
+    insurance_deadline = Float(
+        5.0,
+        help="""Seconds in which the kernels are saved before a resize in place, which should not need it. It is done
+        all the same when they cannot be saved in that time. 0: they are not saved.""",
+    ).tag(config=True)
+
+    room_timeout = Float(
+        30.0,
+        min=0.0,
+        help="""Seconds in which a place for the new size has to be found before the old pod is touched.
+
+        A pod of the new size, which only sleeps, has to be scheduled in that time; it keeps the room until the server
+        is started. The move is refused with the scheduler's reason otherwise. Give it the time that a new node takes
+        where nodes are added on demand. 0: nobody looks beforehand.
+        """,
+    ).tag(config=True)
+
+    @default("resize_in_place")
+    def _default_resize_in_place(self) -> bool:
+        return True
+
+    @default("move_stop_timeout")
+    def _default_move_stop_timeout(self) -> float:
+        return self.eviction_grace + 60.0
+
+    # -- the life of a pod ---------------------------------------------------------------------------------------------
+
+    def start(self) -> Awaitable[Any]:  # type: ignore[override]
+        """As KubeSpawner's: a future, which ends what progress() tells."""
+        self._start_future = asyncio.ensure_future(super().start())
+        return self._start_future
+
+    async def stop(self, now: bool = False) -> None:
+        if _by_kubespawner.get():
+            await _Pods.stop(self, now)
+        else:
+            await super().stop(now)
+
+    # -- the pod as it is seen -----------------------------------------------------------------------------------------
+
+    def pod_as_seen(self) -> dict[str, Any] | None:
+        """The pod as KubeSpawner's watch has seen it last; None where there is none."""
+        reflector = self.pod_reflector
+        found: dict[str, Any] | None = reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
+        return found
+
+    @property
+    def node(self) -> str | None:  # type: ignore[override]
+        """The node that the pod runs on."""
+        pod = self.pod_as_seen()
+        return pod["spec"].get("nodeName") if pod else None
+
+    @property
+    def grace(self) -> float:
+        """Seconds that Kubernetes gives the pod to end."""
+        pod = self.pod_as_seen() or {"spec": {}}
+        return float(pod["spec"].get("terminationGracePeriodSeconds") or self.eviction_grace)
+
+    async def running_launch(self) -> str | None:
+        answer = await self.api.read_namespaced_pod(self.pod_name, self.namespace, _preload_content=False)
+        if answer.status == 404:
+            return None
+        pod = json.loads(await answer.read())
+        if answer.status != 200:
+            raise ElasticError(f"the pod {self.pod_name} cannot be looked at: {pod.get('message')}")
+        return kube_pod.launch_of(pod)

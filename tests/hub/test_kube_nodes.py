@@ -1,0 +1,224 @@
+"""The watch of nodes and pods: a thousand servers, a handful of requests.
+
+The API server here is a small one of the tests that counts what it is asked; the client is the real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from typing import Any
+
+import pytest
+from kubernetes_asyncio.client import ApiClient, Configuration, CoreV1Api
+from tornado import web
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+
+from elastic_spawner.hub import kube_leaving
+from elastic_spawner.hub.kube import ElasticKubeSpawner
+from elastic_spawner.hub.kube_nodes import EVACUATION_TAINTS, NodeWatch
+from elastic_spawner.hub.kube_watch import DisruptionWatch
+from elastic_spawner.migration import Save, Size
+
+from .kube import nowhere, spawner  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("nowhere")
+
+
+class Api:
+    """Lists and watches nodes, as the API server does."""
+
+    def __init__(self, *nodes: str) -> None:
+        self.asked: Counter[str] = Counter()
+        self.nodes = {name: self._node(name, 1) for name in nodes}
+        self.version = 1
+        self.status = 200
+        self.watches: list[asyncio.Queue[dict[str, Any] | None]] = []
+
+    def _node(self, name: str, version: int, *taints: dict[str, str]) -> dict[str, Any]:
+        metadata = {"name": name, "resourceVersion": str(version), "annotations": {"long": "x" * 200_000}}
+        return {"metadata": metadata, "spec": {"taints": list(taints)}}
+
+    def taint(self, name: str, *keys: str) -> None:
+        self.version += 1
+        node = self._node(name, self.version, *({"key": key, "effect": "NoSchedule"} for key in keys))
+        self.nodes[name] = node
+        self.tell({"type": "MODIFIED", "object": node})
+
+    def tell(self, event: dict[str, Any] | None) -> None:
+        for queue in self.watches:
+            queue.put_nowait(event)
+
+    async def __aenter__(self) -> Api:
+        api = self
+
+        class Nodes(web.RequestHandler):
+            async def get(self) -> None:
+                watching = bool(self.get_query_argument("watch", ""))
+                api.asked["watch" if watching else "list"] += 1
+                if api.status != 200:
+                    self.set_status(api.status)
+                    self.finish({"code": api.status, "message": 'User "hub" cannot list resource "nodes"'})
+                elif not watching:
+                    self.finish({"metadata": {"resourceVersion": str(api.version)}, "items": [*api.nodes.values()]})
+                else:
+                    queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+                    api.watches.append(queue)
+                    await self.flush()
+                    while (event := await queue.get()) is not None:
+                        self.write(json.dumps(event) + "\n")
+                        await self.flush()
+                    api.watches.remove(queue)
+
+        class Other(web.RequestHandler):
+            def prepare(self) -> None:
+                api.asked[f"{self.request.method} {self.request.path}"] += 1
+                raise web.HTTPError(404)
+
+        socket, port = bind_unused_port()
+        self._server = HTTPServer(web.Application([("/api/v1/nodes", Nodes), (".*", Other)]))
+        self._server.add_socket(socket)
+        self._client = ApiClient(Configuration(host=f"http://127.0.0.1:{port}"))
+        self.core = CoreV1Api(self._client)
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.tell(None)
+        await self._client.close()
+        self._server.stop()
+
+
+async def until(condition: Any) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to that")
+
+
+async def watching(api: Api, watch: NodeWatch) -> None:
+    watch.start(api.core)
+    await until(lambda: api.watches)
+
+
+def test_taints_come_and_go_over_one_request() -> None:
+    async def play() -> Counter[str]:
+        async with Api("one", "two") as api:
+            watch = NodeWatch()
+            await watching(api, watch)
+            assert watch.notice("one", EVACUATION_TAINTS) == ""
+            api.taint("one", "example.org/mine", "aws-node-termination-handler/spot-itn")
+            await until(lambda: watch.notice("one", EVACUATION_TAINTS))
+            assert watch.notice("one", EVACUATION_TAINTS) == "aws-node-termination-handler/spot-itn:NoSchedule"
+            assert watch.notice("one", ["example.org/*"]) == "example.org/mine:NoSchedule"
+            assert watch.notice("one", ["example.org/*:NoExecute"]) == watch.notice("two", ["*"]) == ""
+            api.taint("one")
+            await until(lambda: not watch.notice("one", ["*"]))
+            return api.asked
+
+    assert asyncio.run(play()) == {"list": 1, "watch": 1}
+
+
+def test_a_watch_that_ends_goes_on_and_one_that_is_too_old_begins_anew() -> None:
+    async def play() -> Counter[str]:
+        async with Api("one") as api:
+            watch = NodeWatch()
+            await watching(api, watch)
+            api.tell(None)  # as after its five minutes
+            await until(lambda: api.asked["watch"] == 2 and api.watches)
+            api.tell({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "7", "name": ""}}})
+            api.nodes["one"]["spec"]["taints"] = [{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]
+            api.tell({"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}})
+            await until(lambda: watch.notice("one", EVACUATION_TAINTS) and api.asked["watch"] == 3)
+            return api.asked
+
+    assert asyncio.run(play()) == {"list": 2, "watch": 3}
+
+
+def test_without_the_cluster_role_it_says_so_once_and_is_off(caplog: pytest.LogCaptureFixture) -> None:
+    async def play() -> tuple[Counter[str], str]:
+        async with Api("one") as api:
+            api.status = 403
+            watch = NodeWatch()
+            watch.start(api.core)
+            await until(lambda: watch.off)
+            watch.start(api.core)
+            await asyncio.sleep(0.1)
+            return api.asked, watch.off
+
+    with caplog.at_level(logging.WARNING):
+        asked, off = asyncio.run(play())
+    assert asked == {"list": 1} and "cannot list" in off
+    (record,) = [record for record in caplog.records if record.name == "elastic_spawner.nodes"]
+    assert "`list` and `watch` on `nodes`" in record.getMessage()
+
+
+class Simulated(ElasticKubeSpawner):
+    """Its moves touch no pod, but take their time; all else is as it is."""
+
+    ready = True
+    saving = 0
+    most_saving = 0
+    done = 0
+    where = ""
+
+    def pod_as_seen(self) -> dict[str, Any]:
+        return {"spec": {"nodeName": self.where}, "status": {"phase": "Running"}}
+
+    async def really_running(self) -> None:
+        return None
+
+    async def check_room(self, size: Size) -> None:
+        pass
+
+    async def reserve_room(self, size: Size) -> tuple[str, ...]:
+        return ()
+
+    async def save_for_move(self, action: Save) -> tuple[int, tuple[str, ...]]:
+        Simulated.saving += 1
+        Simulated.most_saving = max(Simulated.most_saving, Simulated.saving)
+        await asyncio.sleep(0.001)
+        Simulated.saving -= 1
+        return 1, ()
+
+    async def end_server(self, force: bool) -> None:
+        pass
+
+    async def launch_server(self, size: Size) -> None:
+        self.where = "elsewhere"
+
+    async def route_to_server(self) -> None:
+        pass
+
+    async def restored(self) -> tuple[str, ...]:
+        Simulated.done += 1
+        return ()
+
+
+def test_a_thousand_servers_are_moved_without_a_request_more_and_not_all_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half of them are on the node that goes. The requests of a move itself are counted on the cluster."""
+    monkeypatch.setattr(kube_leaving, "watch", DisruptionWatch())
+
+    async def play() -> Counter[str]:
+        async with Api("going", "staying") as api:
+            servers = [spawner(Simulated) for _ in range(1000)]
+            for number, server in enumerate(servers):
+                server.api, server.where = api.core, "going" if number % 2 else "staying"
+                server._look_after()
+            await until(lambda: api.watches)
+            await asyncio.sleep(1.2)  # two looks at least, at which nothing is to be done
+            assert Simulated.done == 0
+            api.taint("going", "ToBeDeletedByClusterAutoscaler")
+            await until(lambda: Simulated.done == 500)
+            await until(lambda: not any(server.moving for server in servers))
+            assert {server.where for server in servers[1::2]} == {"elsewhere"}
+            assert {server.where for server in servers[::2]} == {"staying"}
+            return api.asked
+
+    assert asyncio.run(play()) == {"list": 1, "watch": 1}
+    assert Simulated.most_saving == 20  # the default of `concurrent_saves`
