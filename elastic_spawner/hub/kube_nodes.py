@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -39,7 +38,6 @@ be for any reason."""
 WATCH_S = 300
 """Seconds after which the API server ends a watch, and another is begun."""
 MAX_PAUSE_S = 60.0
-log = logging.getLogger("elastic_spawner.nodes")
 
 
 class NotAllowed(Exception):
@@ -59,12 +57,12 @@ class NodeWatch:
         self.off = ""
         """Why nodes are not watched; empty while they are."""
 
-    def start(self, api: Any) -> None:
-        """Begin, with kubernetes_asyncio's CoreV1Api; again: no effect."""
+    def start(self, api: Any, log: Any) -> None:
+        """Begin, with kubernetes_asyncio's CoreV1Api and the hub's logger; again: no effect."""
         loop = asyncio.get_running_loop()
         if self._task is not None and self._task.get_loop() is loop:
             return
-        self._task = loop.create_task(self._run(api))
+        self._task = loop.create_task(self._run(api, log))
 
     def notice(self, node: str | None, patterns: Iterable[str]) -> str:
         """The taint by which a node is about to go, as ``key=value:effect``; empty when it has none of these."""
@@ -73,7 +71,7 @@ class NodeWatch:
                 return f"{key}={value}:{effect}" if value else f"{key}:{effect}"
         return ""
 
-    async def _run(self, api: Any) -> None:
+    async def _run(self, api: Any, log: Any) -> None:
         pause, version = 1.0, ""
         while True:
             try:

@@ -34,7 +34,7 @@ class DisruptionWatch:
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
             self._task = loop.create_task(self._run())
         if spawner.evacuation_taints:
-            self.nodes.start(spawner.api)
+            self.nodes.start(spawner.api, spawner.log)
 
     async def _run(self) -> None:
         while True:

@@ -26,6 +26,7 @@ from elastic_spawner.migration import Save, Size
 from .kube import nowhere, spawner  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("nowhere")
+LOG = logging.getLogger(__name__)
 
 
 class Api:
@@ -100,7 +101,7 @@ async def until(condition: Any) -> None:
 
 
 async def watching(api: Api, watch: NodeWatch) -> None:
-    watch.start(api.core)
+    watch.start(api.core, LOG)
     await until(lambda: api.watches)
 
 
@@ -143,16 +144,16 @@ def test_without_the_cluster_role_it_says_so_once_and_is_off(caplog: pytest.LogC
         async with Api("one") as api:
             api.status = 403
             watch = NodeWatch()
-            watch.start(api.core)
+            watch.start(api.core, LOG)
             await until(lambda: watch.off)
-            watch.start(api.core)
+            watch.start(api.core, LOG)
             await asyncio.sleep(0.1)
             return api.asked, watch.off
 
     with caplog.at_level(logging.WARNING):
         asked, off = asyncio.run(play())
     assert asked == {"list": 1} and "cannot list" in off
-    (record,) = [record for record in caplog.records if record.name == "elastic_spawner.nodes"]
+    (record,) = [record for record in caplog.records if record.name == LOG.name]
     assert "`list` and `watch` on `nodes`" in record.getMessage()
 
 
