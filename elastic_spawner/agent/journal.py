@@ -45,6 +45,10 @@ class Journal:
         self._attempts = 0
         self._begun: asyncio.Task[bool] | None = None
 
+    def count(self, kernel_id: str) -> int:
+        """How many cells of a kernel the store's note has."""
+        return len((self._written or {}).get("cells", {}).get(kernel_id, ()))
+
     def wake(self) -> None:
         """There is something new."""
         self._wake.set()

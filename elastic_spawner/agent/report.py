@@ -42,6 +42,8 @@ async def kernel_states(agent: ElasticAgent) -> list[dict[str, Any]]:
             "pending_bytes": kernel.status.get("pending_bytes", 0),
             "warnings": kernel.status.get("warnings", []),
             "generation": kernel.generation,
+            "unsaved": len(kernel.cells),
+            "journaled": agent.journal.count(kernel.id),
             "last_checkpoint": kernel.status.get("last_checkpoint"),
             "restore": _restore(kernel),
         }

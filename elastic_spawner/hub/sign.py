@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +23,8 @@ from . import naming
 from .keys import HubKeys
 
 EXPIRES_S = 900
+MAX_SKEW_S = 300
+"""S3 refuses at 15 minutes; requests that the hub signs are good for as long, less what its clock is off."""
 _SERVER = "server-"
 """In front of a server's name in the path: the name may be empty."""
 
@@ -37,6 +40,18 @@ class Signing:
 
     def allowed(self, user: str, server: str, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._keys.store_token(user, server).encode())
+
+    async def check(self) -> None:
+        """Use the store once. Raises StoreError, which names what is wrong: the bucket, the keys, the clock, the
+        network."""
+        url = naming.join_url(self._store_url, "_check")
+        store = await asyncio.to_thread(stores.open_store, url)
+        clock = await asyncio.to_thread(store.now)
+        if abs(clock - time.time()) > MAX_SKEW_S:
+            raise StoreError(
+                f"the hub's clock is {time.time() - clock:+.0f} s off the store's, which refuses what it signs: "
+                "set both by NTP"
+            )
 
     async def sign(self, user: str, server: str, op: str, key: str, after: str) -> dict[str, Any]:
         """Return a signed request for a server's own prefix. Raises StoreError."""
@@ -90,6 +105,7 @@ def signed_url(hub_api_url: str, user: str, server: str, token: str) -> str:
 
 
 _serving: set[str] = set()
+_checking: set[asyncio.Future[None]] = set()
 
 
 def ensure_served(app: Any, store_url: str, keys: HubKeys) -> None:
@@ -100,3 +116,14 @@ def ensure_served(app: Any, store_url: str, keys: HubKeys) -> None:
     signing = Signing(store_url, keys)
     route = url_path_join(app.hub_prefix, "api", "elastic", "sign", "([^/]+)", f"({_SERVER}[^/]*)")
     app.tornado_application.add_handlers(".*$", [(route, SignHandler, {"signing": signing})])
+    task = asyncio.ensure_future(_check(signing, app.tornado_application.settings["log"]))
+    _checking.add(task)  # the loop itself holds tasks by weak references only
+    task.add_done_callback(_checking.discard)
+
+
+async def _check(signing: Signing, log: Any) -> None:
+    """Say at once what is wrong with the store. Servers are started all the same."""
+    try:
+        await signing.check()
+    except StoreError as error:
+        log.error("elastic_spawner: no checkpoint can be stored or read, servers start without: %s", error)

@@ -14,6 +14,7 @@ from elastic_spawner.errors import StoreDenied, StoreError, StoreFull, StoreNotF
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_SKEW = ("RequestTimeTooSkewed", "Request has expired", "ExpiredPresignRequest", "RequestExpired", "not valid yet")
 _AWAY = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO}
 
 
@@ -71,9 +72,10 @@ def status_error(status: int, what: str, endpoint: str, detail: str = "") -> Sto
     if status == 404:
         return StoreNotFound(f"there is no {what} at {endpoint}")
     if status in (401, 403):
-        return StoreDenied(
-            f"not allowed to use {what} at {endpoint} ({status}){tail}; check the credentials and their policy"
-        )
+        cure = "check the credentials and their policy"
+        if any(sign in detail for sign in _SKEW):
+            cure = "the clock of whoever signed this differs from the store's: set both by NTP"
+        return StoreDenied(f"not allowed to use {what} at {endpoint} ({status}){tail}; {cure}")
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(f"{endpoint} could not serve {what} ({status}){tail}; try again later")
     return StoreError(f"{endpoint} refused {what} ({status}){tail}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -14,10 +17,11 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from elastic_spawner.errors import StoreDenied, StoreNotFound, StoreURLError
+from elastic_spawner.checkpoint.repository import Repository
+from elastic_spawner.errors import SignatureError, StoreDenied, StoreError, StoreNotFound, StoreURLError
 from elastic_spawner.hub import sign
 from elastic_spawner.hub.keys import HubKeys
-from elastic_spawner.stores import Store, open_store
+from elastic_spawner.stores import PresignedStore, Store, open_store
 from tests.conftest_s3 import ACCESS_KEY, SECRET_KEY, S3Server
 
 KEYS = HubKeys(b"hub secret of the tests")
@@ -87,6 +91,80 @@ def test_the_token_of_one_server_opens_no_other(hub: Hub) -> None:
         for attempt in (lambda s=store: s.get("chunks/secret"), lambda s=store: list(s.list()), store.now):
             with pytest.raises(StoreDenied):
                 attempt()
+
+
+@pytest.mark.parametrize(
+    ("url", "keys", "said"),
+    [
+        ("s3://no-such-bucket/x?{options}", SECRET_KEY, "does not exist"),
+        ("s3://{bucket}/x?{options}", "wrong", "check the credentials"),
+        ("s3://{bucket}/x?endpoint=http://127.0.0.1:9&region=us-east-1&path_style=1", SECRET_KEY, "does not answer"),
+        ("s3://{bucket}/x?{options}", SECRET_KEY, ""),
+    ],
+)
+def test_what_is_wrong_with_the_store_is_said_at_once(
+    s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, url: str, keys: str, said: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys)
+    options = f"endpoint={s3_server.endpoint}&region=us-east-1&path_style=1"
+    signing = sign.Signing(url.format(bucket=bucket, options=options), KEYS)
+    if not said:
+        asyncio.run(signing.check())
+        return
+    with pytest.raises(StoreError, match=said):
+        asyncio.run(signing.check())
+
+
+def test_a_clock_that_differs_is_named(s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the hub's check; and where a request is refused for it, by the error of that."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    now = time.time()
+    monkeypatch.setattr(sign.time, "time", lambda: now + 1000)
+    with pytest.raises(StoreError, match="clock is"):
+        asyncio.run(sign.Signing(s3_server.url(bucket, "x"), KEYS).check())
+    monkeypatch.undo()
+    request = s3_server.store(bucket, "x").sign("get", "a", expires_s=1)
+    time.sleep(2.5)
+    store = PresignedStore(lambda *_: request)
+    with pytest.raises(StoreDenied, match="clock"):
+        store.get("a")
+
+
+def test_nobody_writes_lists_or_forges_what_is_anothers(hub: Hub) -> None:
+    """Ada's own requests, bent to Bob's part: other paths, other prefixes of a listing, other sources of a copy."""
+    Repository(hub.store("bob"), KEYS.server_secret("bob", "")).commit("server", {"kind": "server"})
+    own = hub.store()._sign  # type: ignore[attr-defined]
+    hub.store().put("manifests/server/00000001.json", b"{}")
+    for op, data in (("put", b"forged"), ("create", b"forged"), ("delete", None), ("touch", b"")):
+        signed = own(op, "manifests/server/00000001.json")
+        for url in (signed.url.replace("/ada/", "/bob/"), signed.url.replace("/ada/_/", "/bob/_/", 1)):
+            headers = {k: v.replace("/ada/", "/bob/") for k, v in signed.headers.items()}
+            with pytest.raises(HTTPError, match="403"):
+                urlopen(Request(url, data=data, headers=headers, method=signed.method))
+        if op == "touch":  # a copy of Bob's object to an own key: the source is signed, too
+            headers = {k: v.replace("/ada/", "/bob/") for k, v in signed.headers.items()}
+            with pytest.raises(HTTPError, match="403"):
+                urlopen(Request(signed.url, data=b"", headers=headers, method=signed.method))
+    listing = own("list", "manifests/")
+    for bent in (
+        listing.url.replace("%2Fada%2F", "%2Fbob%2F"),
+        listing.url.replace("ada%2F_%2F", ""),
+        listing.url + "x",
+    ):
+        assert bent != listing.url
+        with pytest.raises(HTTPError, match="403"):
+            urlopen(bent)
+    # Even whoever may write there cannot forge: Ada's key signs for Ada.
+    stolen = hub.s3.store(hub.bucket, "checkpoints/bob/_")
+    Repository(stolen, KEYS.server_secret("ada", "")).commit("server", {"kind": "server"})
+    bobs = Repository(hub.store("bob"), KEYS.server_secret("bob", ""))
+    with pytest.raises(SignatureError):
+        bobs.latest("server")
+    Repository(stolen, KEYS.server_secret("ada", "")).write_note("journal", {"cells": {}})
+    with pytest.raises(SignatureError):
+        bobs.read_note("journal")
 
 
 @pytest.mark.parametrize("key", ["../_/chunks/a", "/a", "a//b", "..", "", "a/../../bob/_/chunks/secret"])
