@@ -25,6 +25,9 @@ from .certificates import Authority
 from .daemons import Daemons, kill_all, marked, wait_for
 from .node import NodeProcesses
 
+NODES_READY_S = 300
+"""20 are usual; a machine that does much else needs longer."""
+
 _CLUSTER_WIDE = """\
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -104,10 +107,12 @@ class Cluster:
             node.start_kubelet()
             node.start_proxy()
         try:
-            wait_for("the nodes", self.is_up, 90, pause_s=0.5)
+            wait_for("the nodes", self.is_up, NODES_READY_S, pause_s=0.5)
         except TimeoutError:
             logs = "\n".join(daemons.tail(f"{node.node.name}-kubelet") for node in nodes)
-            raise RuntimeError(f"the nodes are not ready after 90 s; the kubelets' logs end with:\n{logs}") from None
+            raise RuntimeError(
+                f"the nodes are not ready after {NODES_READY_S} s; the kubelets' logs end with:\n{logs}"
+            ) from None
         say(f"the cluster is up after {time.monotonic() - began:.0f} s: KUBECONFIG={self.kubeconfig}")
 
     def _import(self, archives: list[Path]) -> None:
