@@ -1,0 +1,116 @@
+"""What KubeSpawner's own tests ask of it on a cluster, asked of both: of the plain class and of ours in its place.
+
+There is no hub here, no database and no agent: a spawner is made, started, looked at and stopped by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from jupyterhub.objects import Hub, Server
+from kubernetes_asyncio.client import Configuration
+from kubespawner import KubeSpawner
+from kubespawner.clients import load_config
+from traitlets.config import Config
+
+from elastic_spawner.hub.kube import ElasticKubeSpawner
+
+from .conftest import TestCluster
+from .machine import contents
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: TestCluster) -> Iterator[str]:
+    """A namespace, and this process as one that may do everything in it."""
+    name = f"test-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+    patch = pytest.MonkeyPatch()
+    kubeconfig = cluster.command[1].removeprefix("--kubeconfig=")
+    patch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig)
+    load_config.cache_clear()
+    yield name
+    patch.undo()
+    load_config.cache_clear()
+    Configuration.set_default(None)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+class User(Mock):
+    """As KubeSpawner's tests have one: with a name and nothing else that is real."""
+
+    name = "ada@example.org"
+    server = Server()
+    url = "/user/ada/"
+    escaped_name = "ada"
+
+
+def make(kind: type[KubeSpawner], namespace: str, **traits: Any) -> Any:
+    config = Config()
+    config.KubeSpawner.namespace = namespace
+    config.KubeSpawner.image = contents.USER.reference
+    config.KubeSpawner.image_pull_policy = "Never"
+    config.KubeSpawner.cmd = ["sleep", "600"]
+    config.KubeSpawner.start_timeout = 90
+    config.ElasticKubeSpawner.agent_image = contents.AGENT_REFERENCE
+    config.ElasticKubeSpawner.agent_image_pull_policy = "Never"
+    config.ElasticSpawnerMixin.secret = "a secret of the tests"
+    return kind(hub=Hub(), user=User(), config=config, api_token="abc123", oauth_client_id="unused", **traits)
+
+
+@pytest.mark.parametrize("kind", [KubeSpawner, ElasticKubeSpawner])
+def test_the_life_of_a_spawner_by_itself(kind: type[KubeSpawner], namespace: str, cluster: TestCluster) -> None:
+    def pods() -> list[str]:
+        found = json.loads(cluster.kubectl("-n", namespace, "get", "pods", "-o", "json"))
+        return [pod["metadata"]["name"] for pod in found["items"]]
+
+    async def play() -> None:
+        spawner = make(kind, namespace)
+        assert isinstance(await spawner.poll(), int)
+        start = spawner.start()
+        told = [each async for each in spawner.progress()]  # ends when the start has
+        assert start.done()
+        assert told and all("raw_event" in each for each in told)  # nothing but the pod's events
+        assert any("started" in each["message"] for each in told)
+        assert (await start).startswith("http://") and await spawner.poll() is None
+        assert pods() == [spawner.pod_name]
+
+        # another hub, with other settings, has it by its state
+        other = make(kind, namespace, pod_name_template="new-{username}")
+        other.load_state(spawner.get_state())
+        assert other.pod_name == spawner.pod_name and await other.poll() is None
+        await other.stop()
+        assert pods() == [] and isinstance(await other.poll(), int)
+        await spawner._stop_all_reflectors()
+        await spawner.api.api_client.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("kind", [KubeSpawner, ElasticKubeSpawner])
+def test_a_pod_in_its_way_is_replaced_and_one_that_ends_is_found(kind: type[KubeSpawner], namespace: str) -> None:
+    async def play() -> None:
+        first = make(kind, namespace)
+        await first.start()
+        uid = first.pod_reflector.pods[f"{namespace}/{first.pod_name}"]["metadata"]["uid"]
+        second = make(kind, namespace, cmd=["sh", "-c", "sleep 3; exit 3"], extra_pod_config={"restartPolicy": "Never"})
+        await second.start()
+        assert second.pod_reflector.pods[f"{namespace}/{second.pod_name}"]["metadata"]["uid"] != uid
+        for _ in range(60):
+            status = await second.poll()
+            if status is not None:
+                break
+            await asyncio.sleep(0.5)
+        assert status == 3
+        assert f"{namespace}/{second.pod_name}" not in second.pod_reflector.pods  # removed, as by KubeSpawner
+        await second._stop_all_reflectors()
+        await second.api.api_client.close()
+
+    asyncio.run(play())
