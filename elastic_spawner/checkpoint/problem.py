@@ -63,7 +63,7 @@ def build(
             nbytes, codec = sizes[name]
             store_seconds = costs.store_seconds(nbytes, codec, name in clean)
             distrust = _DOUBT_SECONDS if ancestry.cells(name) & doubtful else _TRUST_SECONDS
-            variables.append(Variable(name, snapshot, store_seconds, costs.load_seconds(nbytes), "", distrust))
+            variables.append(Variable(name, snapshot, store_seconds, costs.load_seconds(nbytes, codec), "", distrust))
     # what no cell made and nothing can store is lost whatever is done: it binds nobody
     lost = frozenset(probe.refused.keys() - history.active.keys())
     linked, derived = _bonds(view, ancestry, lost)

@@ -64,6 +64,9 @@ class CostModel:
     serialise: dict[str, Rate] = field(default_factory=lambda: {c: Rate.of(r, 2e-4) for c, r in SERIALISE.items()})
     """By codec."""
     deserialise: Rate = field(default_factory=lambda: Rate.of(400 * MIB, 1e-4))
+    """Of objects that a stream describes."""
+    verify: Rate = field(default_factory=lambda: Rate.of(1500 * MIB, 1e-4))
+    """Of buffers, which are there as soon as they are read, and only hashed."""
     write: Rate = field(default_factory=lambda: Rate.of(200 * MIB, 2e-3))
     """To the store, of compressed bytes."""
     read: Rate = field(default_factory=lambda: Rate.of(400 * MIB, 1e-3))
@@ -91,9 +94,10 @@ class CostModel:
         pickling = rate.expect(size) if rate else max(known.expect(size) for known in self.serialise.values())
         return pickling + self.write.expect(size * self.compression)
 
-    def load_seconds(self, size: float) -> float:
+    def load_seconds(self, size: float, codec: str = "pickle5") -> float:
         """Seconds to read and load ``size`` bytes on the target machine."""
-        return self.read.expect(size * self.compression) + self.deserialise.expect(size) / self.speed
+        rate = self.verify if codec == "buffers" else self.deserialise
+        return self.read.expect(size * self.compression) + rate.expect(size) / self.speed
 
     def rerun_seconds(self, seconds: float) -> float:
         """Seconds that a cell takes on the target machine which took ``seconds`` here; infinity stays infinite."""
@@ -141,6 +145,7 @@ class CostModel:
         return {
             "serialise": {codec: _pack(rate) for codec, rate in sorted(self.serialise.items())},
             "deserialise": _pack(self.deserialise),
+            "verify": _pack(self.verify),
             "write": _pack(self.write),
             "read": _pack(self.read),
             "compression": [self.plain_bytes, self.stored_bytes],
@@ -154,7 +159,7 @@ class CostModel:
         model = cls()
         try:
             model.serialise.update({str(codec): _unpack(rate) for codec, rate in data.get("serialise", {}).items()})
-            for name in ("deserialise", "write", "read"):
+            for name in ("deserialise", "verify", "write", "read"):
                 if name in data:
                     setattr(model, name, _unpack(data[name]))
             if "compression" in data:
