@@ -13,9 +13,9 @@ import sys
 import types
 import weakref
 from array import array
-from collections.abc import Callable
-from itertools import chain, repeat
-from operator import is_
+from collections.abc import Callable, Iterator
+from itertools import chain, cycle, repeat
+from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from . import arrays, code_handlers, live_handlers
@@ -41,7 +41,40 @@ def sequences(walker: Walker, members: list[Any]) -> None:
     total = sum(lengths)
     walker.expect(total)
     walker.hash.update(lengths.tobytes())
-    walker.push(chain.from_iterable(members), total)
+    if _are_rows(lengths):
+        _push_columns(walker, [map(itemgetter(i), members) for i in range(lengths[0])], len(members))
+    else:
+        walker.push(chain.from_iterable(members), total)
+
+
+_ROWS = 16
+_COLUMNS = 32
+
+
+def _are_rows(lengths: array[int]) -> bool:
+    """Whether these are many of one length: taken by columns, objects of one type come together."""
+    return len(lengths) >= _ROWS and 0 < lengths[0] <= _COLUMNS and lengths.count(lengths[0]) == len(lengths)
+
+
+def _push_columns(walker: Walker, columns: list[Iterator[Any]], count: int) -> None:
+    try:
+        for column in columns:
+            walker.push(column, count)
+    except (IndexError, KeyError) as e:  # a thread took something out
+        raise RuntimeError("a container changed during iteration") from e
+
+
+def _common_keys(members: list[Any]) -> tuple[str, ...] | None:
+    """The keys that all these dictionaries have in one order, if they are strings."""
+    first = tuple(dict.__iter__(members[0]))
+    if set(map(type, first)) != {str}:
+        return None  # others may be equal and not the same: 1 and True
+    if all(map(is_, chain.from_iterable(map(dict.__iter__, members)), cycle(first))):
+        return first  # names of attributes are one object each
+    if set(map(type, chain.from_iterable(map(dict.__iter__, members)))) != {str}:
+        return None
+    keys = set(map(tuple, map(dict.__iter__, members)))
+    return keys.pop() if len(keys) == 1 else None
 
 
 def deques(walker: Walker, members: list[Any]) -> None:
@@ -57,8 +90,16 @@ def dicts(walker: Walker, members: list[Any]) -> None:
         members = [d for d in members if d is not walker.namespace]
     lengths = array("q", map(dict.__len__, members))
     total = sum(lengths)
-    walker.expect(2 * total)
+    walker.expect(total)
     walker.hash.update(lengths.tobytes())
+    keys = _common_keys(members) if _are_rows(lengths) else None
+    if keys is not None:
+        walker.hash.update(b"k")
+        walker.hash.strings(keys)
+        walker.spend(sum(map(len, keys)) + 2 * total)
+        _push_columns(walker, [map(dict.__getitem__, members, repeat(key)) for key in keys], len(members))
+        return
+    walker.expect(2 * total)
     walker.push(chain.from_iterable(map(dict.keys, members)), total)
     walker.push(chain.from_iterable(map(dict.values, members)), total)
 

@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice, repeat
+from operator import is_
 from time import perf_counter
 from typing import Any
 
 from . import handlers
 from .digest import Digest, blocks_of_strings
+from .grouping import by_kind
 from .kinds import ATOMIC, answers_for_pickling, has_default_reduce, importable, is_immutable, is_steady, is_user_class
 from .live import is_channel
 
@@ -350,17 +352,11 @@ class Walker:
 
     def _piece(self, piece: list[Any]) -> Iterator[None]:
         kinds = list(map(type, piece))
-        distinct = dict.fromkeys(kinds)
-        if len(distinct) == 1:
+        if all(map(is_, kinds, repeat(kinds[0]))):
             groups = {kinds[0]: piece}
         else:
-            order = {kind: i for i, kind in enumerate(distinct)}
-            self.hash.update(array("I", map(order.__getitem__, kinds)).tobytes())
-            groups = {kind: [] for kind in distinct}
-            for kind, obj in zip(kinds, piece):
-                groups[kind].append(obj)
-            piece.clear()
-            obj = None
+            marks, groups = by_kind(piece, kinds)
+            self.hash.update(marks)
         for kind, members in groups.items():
             if kind in ATOMIC:
                 self._atoms(kind, members)

@@ -86,11 +86,50 @@ def test_only_what_cannot_be_told_is_uncertain(workers: tuple[Worker, Worker]) -
         ("slice(1, 2)", "slice(1, 3)"),
         ("None", "..."),
         ("'x' * 3_000_000", "'x' * 2_999_999 + 'y'"),
+        ("[(i, i + 1) for i in range(40)]", "[(i + 1, i) for i in range(40)]"),
+        ("[(i, i + 1) for i in range(40)]", "[[i, i + 1] for i in range(40)]"),
+        ("[(i, 'a') for i in range(40)]", "[(i, 'a' if i != 7 else 'b') for i in range(40)]"),
+        ("[(i, 0) for i in range(40)]", "[(i, 0 if i != 7 else 0.0) for i in range(40)]"),
+        ("[(i, 0) for i in range(40)]", "[(i, 0) if i != 7 else (i, 0, 0) for i in range(40)]"),
+        ("[{'a': i, 'b': 0} for i in range(40)]", "[{'a': 0, 'b': i} for i in range(40)]"),
+        ("[{'a': i, 'b': 0} for i in range(40)]", "[{'b': 0, 'a': i} for i in range(40)]"),
+        ("[{'a': i} for i in range(40)]", "[{'a' if i != 7 else 'b': i} for i in range(40)]"),
+        ("[{'a': i} for i in range(40)]", "[{'a' if i != 7 else type('S', (str,), {})('a'): i} for i in range(40)]"),
+        ("[{1: i} for i in range(40)]", "[{1 if i != 7 else True: i} for i in range(40)]"),
+        ("[{str(i - i): i} for i in range(40)]", "[{str(i - i): i if i != 7 else 8} for i in range(40)]"),
+        *(
+            (
+                f"[type('C%d' % (i % {kinds}), (), {{}})() for i in range(600)]",
+                f"[type('C%d' % ((i + (i == 7)) % {kinds}), (), {{}})() for i in range(600)]",
+            )
+            for kinds in (2, 7, 20, 300)
+        ),
     ],
 )
 def test_near_values_are_told_apart(one: str, two: str) -> None:
     """Values that compare equal or look alike in bytes are still two."""
     assert digest(eval(one)) != digest(eval(two))
+
+
+@pytest.mark.parametrize("kinds", [2, 7, 20, 300])
+def test_objects_of_many_types(kinds: int) -> None:
+    """However many types there are side by side, the same types in the same order are the same."""
+    makers = [(int, str, float, list, dict, set, bytes)[i % 7] for i in range(kinds)]
+    classes = [type(f"C{i}", (), {}) for i in range(kinds)]
+
+    def made() -> list[Any]:
+        return [(makers, classes)[i % 3 == 0][i % kinds]() for i in range(900)]
+
+    assert digest(made()) == digest(made())
+
+
+def test_rows_share_what_they_share() -> None:
+    """Sharing among many alike is told as among few."""
+    a: list[int] = [1]
+    same = [(i, a) for i in range(40)]
+    assert digest(same) == digest([(i, a) for i in range(40)])
+    assert digest(same) != digest([(i, a if i != 7 else [1]) for i in range(40)])
+    assert digest([{"x": a} for _ in range(40)]) != digest([{"x": a if i != 7 else [1]} for i in range(40)])
 
 
 def test_sharing_is_part_of_the_structure() -> None:
