@@ -1,4 +1,4 @@
-"""Part of a save's work done before it, while no cell runs: small components are serialised and loaded on trial, so
+"""Part of a save's work done before it, while no cell runs: what is not large is serialised and loaded on trial, so
 that a save need not, and what cannot be stored is known when the user can still act.
 """
 
@@ -10,23 +10,20 @@ from .cache import Cache
 from .components import Serialiser
 from .session import SessionView
 
-_NODES = 20_000
-"""More objects than this take longer to serialise than a cell should have to wait."""
-_RESIDENT = 1 << 30
-"""Bytes of memory of a process that can be forked in some milliseconds: each page of it has to be noted."""
+_RESIDENT = 512 << 20
+"""Bytes of memory of a process that can be forked between cells: each page takes time then, and once more when the
+session writes to it next."""
 
 
 def steps(view: SessionView, cache: Cache) -> Iterator[None]:
-    """Find out what is not known yet, in steps of some milliseconds. Nothing is written, and nothing is kept but the
+    """Find out what is not known yet, in steps of a few milliseconds. Nothing is written, and nothing is kept but the
     findings. What is large is left to the save; nothing is done where forking would take long.
 
     The values must not change until it is closed. While it is not, a child of this process may be there.
     """
-    if _resident() > _RESIDENT:
-        return
-    groups = [tuple(sorted(n for n in group if n in view.walks)) for group in view.groups]
-    small = [g for g in groups if g and sum(view.walks[n].nodes for n in g) <= _NODES]
-    yield from Serialiser(view, cache).ahead(small)
+    if _resident() <= _RESIDENT:
+        groups = (tuple(sorted(n for n in group if n in view.walks)) for group in view.groups)
+        yield from Serialiser(view, cache).ahead(g for g in groups if g)
 
 
 def _resident() -> int:

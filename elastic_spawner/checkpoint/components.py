@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import StoreError
 from ..objects.retry import while_it_changes
@@ -20,8 +21,8 @@ from .streams import Late
 
 PROBED = 4 << 20
 """Components up to this size in bytes are serialised before planning; larger ones when the plan wants them stored."""
-_TRIED = 100
-"""So many groups are loaded on trial together."""
+_AS_THEY_WERE = frozenset({"builtins", "numpy"})
+"""What is of these modules, without code, need not be loaded on trial as a rule (see `pickling.Payload.plain`)."""
 HELD = 16 << 20
 """So many bytes of streams are held between planning and writing; what is more is serialised again."""
 
@@ -102,36 +103,45 @@ class Serialiser:
         return Component(names, None, dict(known.loaded_digests) if known is not None else {}, key, known)
 
     def ahead(self, groups: Iterable[tuple[str, ...]]) -> Iterator[None]:
-        """Find out in steps what `probe` would of these groups, as far as it will still hold then. Nothing is kept but
-        the findings, and nothing is found out of groups of which not every name can be stored."""
-        found = Probe()
-        waiting = [(names, 0) for names in groups if self._is_worth_trying(names)]
-        while waiting:
-            batch, waiting = waiting[:_TRIED], waiting[_TRIED:]
-            dumped: list[tuple[tuple[str, ...], int, pickling.Payload]] = []
-            for names, rung in batch:
-                payload, rung, reason = self._dump(names, rung)
-                if payload is not None:
-                    dumped.append((names, rung, payload))
-                elif len(names) == 1:
-                    self._refuse(names[0], reason, found)
-                yield
-            risky = [payload for names, _, payload in dumped if self._is_risky(names, payload)]
-            verdicts: list[trial.Verdict | None] = [None] * len(risky)
-            yield from trial.trying(risky, self.namespace, verdicts)
-            for names, rung, payload in dumped:
-                verdict = next((v for p, v in zip(risky, verdicts) if p is payload), None)
-                if verdict is None and any(p is payload for p in risky):
-                    continue  # untried: a save tries again
-                problem = self._settle(names, payload, verdict, found)
-                if problem is not None and rung + 1 < len(pickling.CODECS):
-                    waiting.append((names, rung + 1))
-                elif problem is not None and len(names) == 1:
-                    self._refuse(names[0], problem, found)
-            found.components.clear()
+        """Have a forked child find out what `probe` would of these groups, as far as it will still hold then.
+
+        In steps. Nothing is kept but the findings, and of a group nothing unless all its names can be stored.
+        """
+        waiting = [names for names in groups if self._is_worth_trying(names)]
+        sizes = [sum(self.walks[n].bytes for n in names) for names in waiting]
+        for answer in trial.asking(sizes, lambda i: self._alone(waiting[i])):
+            if answer is not None and (found := answer[1].get("answer")):
+                names = waiting[answer[0]]
+                if "refused" in found:
+                    self._refuse(names[0], found["refused"], Probe())
+                else:
+                    key = key_of(self.view, names)
+                    self.cache.keep(names, Known(key, found["codec"], found["bytes"], found["loaded"]))
             yield
 
+    def _alone(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """In the child: by which codec the group can be stored, or why it cannot, if that is all there is to it."""
+        rung, reason = 0, ""
+        while rung < len(pickling.CODECS):
+            payload, rung, reason = self._dump(names, rung)
+            if payload is None:
+                break
+            verdict = None
+            if self._is_risky(names, payload):
+                try:
+                    verdict = trial.Verdict(None, trial.loaded_digests(payload, self.namespace))
+                except Exception as e:
+                    verdict = trial.Verdict(f"{type(e).__name__}: {e}"[:300], {})
+            component = Component(names, payload)
+            reason = self._judge(component, verdict) or ""
+            if not reason:
+                return {"codec": payload.codec, "bytes": payload.bytes, "loaded": component.loaded_digests}
+            rung += 1
+        return {"refused": reason} if len(names) == 1 else {}
+
     def _is_worth_trying(self, names: tuple[str, ...]) -> bool:
+        if all(self.walks[n].modules <= _AS_THEY_WERE and not self.walks[n].compiled for n in names):
+            return False
         component = self.component(names)
         if component.key is None or component.known is not None or self._is_put_off(names):
             return False
@@ -190,29 +200,20 @@ class Serialiser:
         risky = [payload for names, _, payload in dumped if self._is_risky(names, payload)]
         verdicts = dict(zip(map(id, risky), trial.try_loading(risky, self.namespace)))
         for names, rung, payload in dumped:
-            problem = self._settle(names, payload, verdicts.get(id(payload)), found)
+            component = Component(names, payload, key=key_of(self.view, names))
+            problem = self._judge(component, verdicts.get(id(payload)))
             if problem is None:
-                continue
-            if rung + 1 < len(pickling.CODECS):
+                component.learn(payload)
+                if component.known is not None and component.key is not None:
+                    self.cache.keep(names, component.known)
+                found.components.append(component)
+            elif rung + 1 < len(pickling.CODECS):
                 again.append((names, rung + 1))
             elif len(names) == 1:
                 self._refuse(names[0], problem, found)
             else:
                 again += self._split(names, found, tried=True)
         return again
-
-    def _settle(
-        self, names: tuple[str, ...], payload: pickling.Payload, verdict: trial.Verdict | None, found: Probe
-    ) -> str | None:
-        """Take down a component that can be stored as this; returns why it cannot be."""
-        component = Component(names, payload, key=key_of(self.view, names))
-        problem = self._judge(component, verdict)
-        if problem is None:
-            component.learn(payload)
-            if component.known is not None and component.key is not None:
-                self.cache.keep(names, component.known)
-            found.components.append(component)
-        return problem
 
     def _refuse(self, name: str, reason: str, found: Probe) -> None:
         found.refused[name] = reason

@@ -212,7 +212,10 @@ def _is_plain(cls: type) -> bool:
     if cls in _PLAIN or cls in _NAMED:
         return True
     numpy = sys.modules.get("numpy")
-    return numpy is not None and (cls is numpy.ndarray or issubclass(cls, (numpy.dtype, numpy.generic)))
+    return numpy is not None and (
+        # an array's stream names `numpy.dtype`, which is of a class of its own
+        cls in (numpy.ndarray, type(numpy.dtype)) or issubclass(cls, (numpy.dtype, numpy.generic))
+    )
 
 
 _PLAIN = frozenset(

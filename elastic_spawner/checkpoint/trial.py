@@ -14,7 +14,7 @@ import signal
 import time
 import warnings
 import weakref
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ PATIENCE = 2.0
 the fork (OpenMP) waits for them for ever."""
 _BYTES_PER_SECOND = 20e6
 _LOOK = 0.001
+_NICE = 10
 
 _kept: list[Any] = []
 """What the child loaded and must not drop before it ends: a ``__del__`` would act a second time."""
@@ -45,35 +46,45 @@ class Verdict:
 def try_loading(payloads: Sequence[pickling.Payload], namespace: dict[str, Any]) -> list[Verdict | None]:
     """Load each payload in a forked child; None for those about which the trial told nothing."""
     verdicts: list[Verdict | None] = [None] * len(payloads)
-    for _ in trying(payloads, namespace, verdicts, waits=True):
-        pass
+    sizes = [payload.bytes for payload in payloads]
+    for answer in asking(sizes, lambda i: loaded_digests(payloads[i], namespace), waits=True):
+        if answer is not None:
+            verdicts[answer[0]] = Verdict(answer[1].get("error"), answer[1].get("answer", {}))
     return verdicts
 
 
-def trying(
-    payloads: Sequence[pickling.Payload], namespace: dict[str, Any], verdicts: list[Verdict | None], waits: bool = False
-) -> Iterator[None]:
-    """The same in steps, which fill in the ``verdicts``; none of them waits for the child, unless all do (``waits``).
+def loaded_digests(payload: pickling.Payload, namespace: dict[str, Any]) -> dict[str, str]:
+    """Load a payload here, in the child; the digest of each name. Raises what loading it raises."""
+    # copies, as the real load gets them: the originals are the session's own memory
+    values = pickling.load(payload.stream, [bytearray(b) for b in payload.buffers])
+    walks = {n: Walker(namespace=namespace).walk([v]) for n, v in values.items()}
+    if any(w.finalizes for w in walks.values()):
+        _kept.append(values)
+    return {n: w.digest for n, w in walks.items()}
 
-    When it is closed there is no child any more.
+
+def asking(
+    sizes: Sequence[int], work: Callable[[int], Any], waits: bool = False
+) -> Iterator[tuple[int, dict[str, Any]] | None]:
+    """Do ``work(i)`` for each i in a forked child, which is given time by the ``sizes`` (in bytes).
+
+    Yields i and ``{"answer": ...}``, or ``{"error": what it raised}``; nothing for those at which the child hung or
+    died, and None while there is no answer, unless it ``waits``. When it is closed there is no child any more.
     """
     start = 0
-    while start < len(payloads) and hasattr(os, "fork"):
+    while start < len(sizes) and hasattr(os, "fork"):
         last = start - 1
-        with closing(_one_child(payloads, start, namespace, waits)) as answers:
+        with closing(_one_child(sizes, start, work, waits)) as answers:
             for answer in answers:
-                if answer is None:
-                    yield
-                    continue
-                index, verdict = answer
-                verdicts[index], last = verdict, index
+                last = last if answer is None else answer[0]
+                yield answer
         start = last + 2  # the one after the last answer hung the child, or killed it: go on behind it
 
 
 def _one_child(
-    payloads: Sequence[pickling.Payload], start: int, namespace: dict[str, Any], waits: bool
-) -> Generator[tuple[int, Verdict] | None, None, None]:
-    """Fork once and pass on what the child answers, until it stops answering; None while there is no answer yet."""
+    sizes: Sequence[int], start: int, work: Callable[[int], Any], waits: bool
+) -> Generator[tuple[int, dict[str, Any]] | None, None, None]:
+    """Fork once and pass on what the child answers, until it stops answering."""
     reader, writer = os.pipe()
     try:
         with warnings.catch_warnings():
@@ -86,14 +97,14 @@ def _one_child(
     if pid == 0:
         try:
             os.close(reader)
-            _child(payloads, start, namespace, writer)
+            _child(range(start, len(sizes)), work, writer, 0 if waits else _NICE)
         finally:
             os._exit(0)
     os.close(writer)
     try:
         rest = b""
-        for index in range(start, len(payloads)):
-            deadline = time.monotonic() + PATIENCE + payloads[index].bytes / _BYTES_PER_SECOND
+        for index in range(start, len(sizes)):
+            deadline = time.monotonic() + PATIENCE + sizes[index] / _BYTES_PER_SECOND
             while b"\n" not in rest:
                 left = max(0.0, deadline - time.monotonic())
                 ready, _, _ = select.select([reader], [], [], left if waits else min(left, _LOOK))
@@ -105,8 +116,7 @@ def _one_child(
                     return
                 rest += data
             line, _, rest = rest.partition(b"\n")
-            entry = json.loads(line)
-            yield index, Verdict(entry["error"], entry["digests"])
+            yield index, json.loads(line)
     finally:
         os.close(reader)
         try:
@@ -119,7 +129,8 @@ def _one_child(
             pass
 
 
-def _child(payloads: Sequence[pickling.Payload], start: int, namespace: dict[str, Any], writer: int) -> None:
+def _child(indices: range, work: Callable[[int], Any], writer: int, nice: int) -> None:
+    os.nice(nice)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -128,17 +139,11 @@ def _child(payloads: Sequence[pickling.Payload], start: int, namespace: dict[str
     sys.stdout = sys.stderr = open(os.devnull, "w")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     weakref.finalize._shutdown = True  # type: ignore[attr-defined]  # none of them is to act here
-    for payload in payloads[start:]:
+    for index in indices:
         try:
-            # copies, as the real load gets them: the originals are the session's own memory
-            values = pickling.load(payload.stream, [bytearray(b) for b in payload.buffers])
-            walks = {n: Walker(namespace=namespace).walk([v]) for n, v in values.items()}
-            if any(w.finalizes for w in walks.values()):
-                _kept.append(values)
-            digests = {n: w.digest for n, w in walks.items()}
-            line: dict[str, Any] = {"error": None, "digests": digests}
+            line = {"answer": work(index)}
         except BaseException as e:
-            line = {"error": f"{type(e).__name__}: {e}"[:300], "digests": {}}
+            line = {"error": f"{type(e).__name__}: {e}"[:300]}
         data = json.dumps(line).encode() + b"\n"
         while data:
             data = data[os.write(writer, data) :]

@@ -257,10 +257,12 @@ class Walker:
         """Hold a tuple that was made for the walk, and tell which of the objects in it were made with it."""
         self._keep.append(made)
         pending: list[Any] = [made]
+        inside: dict[int, int] = {}
         while pending:
             container = pending.pop()
             for part in container.values() if type(container) is dict else container:
-                if sys.getrefcount(part) <= _ALONE:
+                held = inside[id(part)] = inside.get(id(part), 0) + 1
+                if sys.getrefcount(part) < _ALONE + held:  # nothing else holds it
                     self.transient.add(id(part))
                     if type(part) in (list, tuple, dict) and len(part) <= _FEW:
                         pending.append(part)

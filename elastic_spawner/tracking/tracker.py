@@ -30,7 +30,7 @@ from .closure import reachable_accesses
 from .effects import Effects
 from .hidden import RANDOM, HiddenState, drawn, encode, first_state
 from .patches import Patches
-from .values import NameState, Values
+from .values import NODES_PER_SECOND, NameState, Values
 
 HIDDEN_LETTERS = 8 << 20
 """States of random generators before the cells that drew from them are kept up to this size, the newest ones."""
@@ -259,7 +259,11 @@ class Tracker:
         for name in others - unknown:
             state = self.states[name]
             if (unknown or self.links.suspected(name)) and state.known and not self.values.hides(state):
-                if is_sealed(self.namespace, name, self.budget.for_sealed):
+                ends = self.budget.for_sealed
+                # one look at a large container already takes longer than it may
+                if state.nodes <= NODES_PER_SECOND * (ends - time.perf_counter()) and is_sealed(
+                    self.namespace, name, ends
+                ):
                     self.links.clear(name)
                     others = others - {name}
         for name in unknown:

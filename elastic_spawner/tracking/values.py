@@ -53,6 +53,11 @@ class NameState:
         return self.walk is not None and self.walk.complete
 
     @property
+    def nodes(self) -> int:
+        """Objects that were met in it, each as often as it was referred to."""
+        return 0 if self.walk is None else self.walk.nodes
+
+    @property
     def small(self) -> bool:
         """Whether it can be walked again at no cost."""
         return self.walk is None or (self.walk.nodes <= SMALL_NODES and self.walk.bytes <= SMALL_BYTES)

@@ -17,9 +17,9 @@ STATE = "__import__('elastic_spawner.kernel.session', fromlist=['current']).curr
 TRIAL = "vars(__import__('elastic_spawner.checkpoint.trial', fromlist=['trial']))"
 COUNT = """
 tried, real = [], _one_child
-def _one_child(payloads, *rest):
-    tried.append(len(payloads))
-    return real(payloads, *rest)
+def _one_child(sizes, *rest):
+    tried.append(len(sizes))
+    return real(sizes, *rest)
 """
 
 

@@ -236,3 +236,36 @@ def test_who_else_holds_the_dictionary_of_an_instance_is_no_part_of_the_digest()
     outside = vars(x[0])
     after = walk(x)
     assert after.digest == before and id(outside) in after.ids
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = pd.Series(['a', 'b', 'c'], dtype=object)",
+        "x = pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']})",
+        "x = pd.Index(['a', 'b'], dtype=object)",
+        "x = [[1], [2]]",
+        "class P:\n"
+        "    __module__ = 'library'\n"
+        "    def __init__(self): self.a = [1]\n"
+        "    def __reduce__(self):\n"
+        "        made = [self.a]\n"
+        "        return P, (), {'a': self.a, 'again': [made, made]}\n"
+        "x = P()",
+    ],
+)
+def test_what_is_made_for_a_walk_is_nobodys(source: str) -> None:
+    """Two walks of one object that did not change tell of the same sharing: what it hands out anew each time, and
+    refers to more than once, is no part of it."""
+    namespace = run(source)
+    one, two = (walk(namespace["x"], namespace=namespace) for _ in range(2))
+    assert one.same(two) and one.identity == two.identity and one.ids == two.ids
+
+
+def test_what_is_handed_out_and_kept_is_linked() -> None:
+    """The list is not made for the walk, though the object hands it out twice."""
+    kept = (
+        "class P:\n    __module__ = 'library'\n"
+        "    def __reduce__(self): return P, (), {'a': [shared, shared]}\nshared = [1]\n"
+    )
+    assert are_linked(kept + "x, y = P(), shared")
