@@ -17,6 +17,7 @@ from elastic_spawner.stores import open_store
 
 from .boot import bring_back, bring_back_later
 from .channel import new_context
+from .fallback import Fallback
 from .garbage import Garbage
 from .handlers import handlers
 from .hooks import KernelHooks
@@ -106,6 +107,7 @@ class ElasticAgent(LoggingConfigurable):
         self.roster = Roster(self)
         self.preparation = Preparation(self)
         self.garbage = Garbage(self)
+        self.fallback = Fallback(self)
         self.journal = Journal(self)
         self.periodic = PeriodicSaves(self)
         self.expected: dict[str, RestorePlan] = {}

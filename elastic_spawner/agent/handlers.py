@@ -133,7 +133,8 @@ class CheckpointHandler(ElasticHandler):
         if on_loss not in LOSS_POLICIES:
             raise web.HTTPError(400, f"on_loss is to be one of: {', '.join(LOSS_POLICIES)}")
         reason = str(body.get("reason", ""))
-        self.finish(await save_all(self.agent, float(deadline_s), on_busy, reason, on_loss))
+        last = reason == "stop"
+        self.finish(await save_all(self.agent, float(deadline_s), on_busy, reason, on_loss, last))
 
 
 class EvictHandler(ElasticHandler):

@@ -109,6 +109,8 @@ class Preparation:
             choice = await plan.choice
             ran = since(kernel, choice.created)
             news = [describe(ran, choice.created)] if ran else []
+            if self._agent.fallback.said and plan.cause == "boot":
+                news.append(self._agent.fallback.said)
             told = {"notes": [*choice.notes, *news], "since": [to_json(cell) for cell in ran]}
             if choice.generation is None or not allowed:
                 if not allowed:

@@ -18,6 +18,7 @@ from elastic_spawner.errors import ElasticError, SaveError, StoreFull
 
 from .channel import INTERRUPTED, KernelBusy, KernelChannel, KernelFailure
 from .deadline import Deadline
+from .fallback import Fallback
 from .kernels import Kernel
 
 if TYPE_CHECKING:
@@ -80,10 +81,11 @@ class Outcome:
 
 
 async def save_all(
-    agent: ElasticAgent, deadline_s: float, on_busy: str, reason: str, on_loss: str = "accept"
+    agent: ElasticAgent, deadline_s: float, on_busy: str, reason: str, on_loss: str = "accept", last: bool = False
 ) -> dict[str, Any]:
     """Save every kernel and then the list of them; returns the report of the HTTP API.
 
+    ``last``: the server ends whatever comes of it, so that what the store does not take is kept at home, if it may be.
     Raises SaveFailed. Cancelled half-way, kernels may go on saving; the list is not written, so that the previous
     checkpoint holds.
     """
@@ -97,11 +99,16 @@ async def save_all(
         if not agent.roster.recovered:
             raise SaveFailed(502, "failed", str(agent.boot["error"]))
         await agent.roster.look()
-        outcomes = await _Save(agent, deadline, on_busy, on_loss, deadline_s).run()
+        home = agent.fallback if last and await agent.fallback.store_is_gone(deadline) else None
         try:
-            generation = await agent.roster.commit(time.time(), reason)
-        except ElasticError as error:
-            raise _failure([], [error]) from error
+            outcomes, generation = await _save(agent, deadline, on_busy, on_loss, deadline_s, reason, home)
+        except SaveFailed as failure:
+            if failure.code != "failed" or home is not None or not last:
+                raise
+            if not await agent.fallback.store_is_gone(deadline):
+                raise
+            home = agent.fallback
+            outcomes, generation = await _save(agent, deadline, on_busy, on_loss, deadline_s, reason, home)
     finally:
         agent.saving = False
     report = {
@@ -109,11 +116,35 @@ async def save_all(
         "generation": generation,
         "kernels": [outcome.to_json() for outcome in outcomes],
         "seconds": round(time.monotonic() - began, 3),
+        "fallback": None if home is None else str(home.folder),
     }
     agent.last_save = {"at": time.time(), "reason": reason, **report}
     agent.garbage.collect_soon()
     agent.journal.wake()
     return report
+
+
+async def _save(
+    agent: ElasticAgent,
+    deadline: Deadline,
+    on_busy: str,
+    on_loss: str,
+    deadline_s: float,
+    reason: str,
+    home: Fallback | None,
+) -> tuple[list[Outcome], int]:
+    try:
+        if home is not None:
+            home.prepare()
+        outcomes = await _Save(agent, deadline, on_busy, on_loss, deadline_s, home).run()
+        if home is None:
+            return outcomes, await agent.roster.commit(time.time(), reason)
+        saved = {o.kernel.id: o.result["generation"] for o in outcomes if o.result is not None}
+        return outcomes, await home.commit(await agent.roster.current(time.time(), reason), saved)
+    except (ElasticError, OSError) as error:
+        if isinstance(error, SaveFailed):
+            raise
+        raise _failure([], [error]) from error
 
 
 async def save_before_end(agent: ElasticAgent, deadline_s: float) -> dict[str, Any]:
@@ -131,7 +162,7 @@ async def save_before_end(agent: ElasticAgent, deadline_s: float) -> dict[str, A
             if all(kernel.watched and kernel.executed_at < began for kernel in agent.kernels.values()):
                 return last
         try:
-            return await save_all(agent, max(0.1, deadline.left), "interrupt", "eviction")
+            return await save_all(agent, max(0.1, deadline.left), "interrupt", "eviction", last=True)
         except SaveFailed as failure:
             if failure.code != "busy" or failure.kernels or deadline.passed:
                 raise
@@ -140,8 +171,16 @@ async def save_before_end(agent: ElasticAgent, deadline_s: float) -> dict[str, A
 class _Save:
     """One attempt."""
 
-    def __init__(self, agent: ElasticAgent, deadline: Deadline, on_busy: str, on_loss: str, deadline_s: float) -> None:
-        self._agent = agent
+    def __init__(
+        self,
+        agent: ElasticAgent,
+        deadline: Deadline,
+        on_busy: str,
+        on_loss: str,
+        deadline_s: float,
+        home: Fallback | None,
+    ) -> None:
+        self._agent, self._home = agent, home
         self._deadline = deadline
         self._interrupts = on_busy == "interrupt"
         self._accepts_loss = on_loss == "accept"
@@ -192,7 +231,8 @@ class _Save:
             async with self._slots:
                 began = time.monotonic()
                 result = await self._checkpoint(kernel, channel)
-        kernel.saved(result, began)
+        if self._home is None:
+            kernel.saved(result, began)
         note = "the cell that was running was interrupted" if interrupted else ""
         return Outcome(kernel, "interrupted" if interrupted else "saved", note, began, result)
 
@@ -217,6 +257,7 @@ class _Save:
                     "checkpoint",
                     {
                         **self._agent.address(kernel),
+                        **({} if self._home is None else {"url": self._home.url}),
                         "deadline_s": self._deadline.left,
                         "accept_loss": self._accepts_loss,
                         "encrypt": self._agent.settings.encrypt,

@@ -36,6 +36,8 @@ class Settings:
     """Whether checkpoints are encrypted: `no`, `yes`, or `where_possible`."""
     save_interval: float = 0.0
     """Seconds between saves of a kernel that nobody asked for; 0: there are none."""
+    fallback: str = ""
+    """Folder in the user's home where is saved what the store does not take before the server ends; empty: nowhere."""
     launch: str = ""
     """Which start of the server this is: another one has the same when its container was started again."""
 
@@ -90,7 +92,8 @@ def take_settings(environ: MutableMapping[str, str]) -> Settings | None:
         raise SettingsError(f"{PREFIX}SAVE_INTERVAL is {interval!r}; it has to be a number of seconds, 0 for never")
     libs = tuple(folder for folder in ours.get(PREFIX + "LIB", "").split(os.pathsep) if folder)
     launch = ours.get(PREFIX + "LAUNCH", "")
-    return Settings(url, key, libs or (str(build_lib()),), encrypt, save_interval, launch)
+    fallback = ours.get(PREFIX + "FALLBACK", "")
+    return Settings(url, key, libs or (str(build_lib()),), encrypt, save_interval, fallback, launch)
 
 
 def _forget_config_folder(environ: MutableMapping[str, str]) -> None:

@@ -138,6 +138,10 @@ class ElasticKubeBase(ElasticSpawnerMixin, _Pods):
     def _default_resize_in_place(self) -> bool:
         return True
 
+    @default("fallback_folder")
+    def _default_fallback_folder(self) -> str:
+        return ".elastic-spawner/kept"
+
     @default("move_stop_timeout")
     def _default_move_stop_timeout(self) -> float:
         return self.eviction_grace + 60.0

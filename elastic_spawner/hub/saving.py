@@ -47,6 +47,13 @@ class ElasticSaving(ElasticState):
                 if not waiting or time.monotonic() - began > deadline_s:
                     raise
             await asyncio.sleep(0.5)
+        if report.get("fallback"):
+            self.log.error(
+                "%s: the store did not answer; the kernels were saved to %s in the server's home instead, and the next "
+                "start copies that into the store",
+                self._log_name,
+                report["fallback"],
+            )
         self._note_checkpoint(report, reason, time.monotonic() - began)
         return report
 

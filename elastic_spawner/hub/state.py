@@ -141,6 +141,7 @@ class ElasticState(ElasticTraits):
         env["ELASTIC_SPAWNER_SECRET"] = self.keys.server_secret(self.user.name, self.name).hex()
         env["ELASTIC_SPAWNER_ENCRYPT"] = self.encrypt_checkpoints
         env["ELASTIC_SPAWNER_SAVE_INTERVAL"] = str(self.save_interval)
+        env["ELASTIC_SPAWNER_FALLBACK"] = self.fallback_folder
         env["ELASTIC_SPAWNER_LAUNCH"] = self._launch
         env["ELASTIC_SPAWNER_LIB"] = self.lib_path()
         # In front, so that it is read; and in addition, so that the admin's own is read too.

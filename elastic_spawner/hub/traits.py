@@ -102,6 +102,16 @@ class ElasticTraits(_Base):
         """,
     ).tag(config=True)
 
+    fallback_folder = Unicode(
+        "",
+        help="""Folder in the user's home to which the kernels are saved when the store does not answer and the server
+        is about to end (a stop, an eviction); empty: nowhere.
+
+        The next start copies it into the store, as soon as that answers. It is readable by the user only, signed as the
+        store's checkpoints are, and of use where the home outlives the server.
+        """,
+    ).tag(config=True)
+
     checkpoint_deadline = Float(
         60.0,
         min=1.0,

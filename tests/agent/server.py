@@ -62,6 +62,7 @@ class JupyterServer:
     encrypt: str = "no"
     save_interval: float = 0.0
     launch: str = ""
+    fallback: str = ""
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -106,6 +107,7 @@ class JupyterServer:
             "ELASTIC_SPAWNER_ENCRYPT": self.encrypt,
             "ELASTIC_SPAWNER_SAVE_INTERVAL": str(self.save_interval),
             "ELASTIC_SPAWNER_LAUNCH": self.launch,
+            "ELASTIC_SPAWNER_FALLBACK": self.fallback,
             "ELASTIC_SPAWNER_LIB": str(build_lib(self.root / "lib")),
         }
         command = [
