@@ -74,7 +74,7 @@ class Journal:
         allowed = True
         if self._begun is not None:
             await asyncio.wait([self._begun])
-            allowed = self._begun.result()
+            allowed = self._begun.exception() is not None or self._begun.result()
         kernel.cells[:0] = self._before.pop(kernel.id, [])
         return allowed
 

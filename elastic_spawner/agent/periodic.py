@@ -26,6 +26,8 @@ START_S = 1.0
 """The kernel has to come to it at once, or somebody else was faster."""
 SHARE = 20
 """A save is followed by a pause that is so many times as long as it took, at least."""
+AGAIN_S = 30.0
+"""After a cell came first. What was written by then need not be written again."""
 FULL_PAUSE = 10
 """How many intervals nothing is saved after the store was found to be full."""
 
@@ -66,10 +68,10 @@ class PeriodicSaves:
             async with KernelChannel(kernel, agent.context) as channel:
                 result = await self._checkpoint(kernel, channel)
         except (KernelBusy, KernelDied):
-            pass
+            pause = min(pause, AGAIN_S)
         except KernelFailure as failure:
             if failure.kind == "GaveWay":
-                agent.log.debug("saving %s gave way to a cell", kernel.label)
+                pause = min(pause, AGAIN_S)
             else:
                 if failure.kind == "StoreFull":
                     pause *= FULL_PAUSE
