@@ -243,7 +243,7 @@ def reduced_instances(walker: Walker, members: list[Any]) -> None:
         elif type(getattr(m, "__dict__", None)) is dict:
             walker.note_held([m.__dict__])
         if type(reduced) is tuple:
-            walker.keep_parts(reduced)
+            walker.keep_parts(reduced, m)
         if isinstance(m, BaseException):
             exceptions(walker, [m])
         if isinstance(reduced, str):

@@ -29,6 +29,7 @@ from .digest import Digest, blocks_of_strings
 from .grouping import by_kind
 from .kinds import ATOMIC, answers_for_pickling, has_default_reduce, importable, is_immutable, is_steady, is_user_class
 from .live import is_channel
+from .made import nobody_elses
 
 _FEW = 200
 _SMALL = 1 << 16
@@ -40,16 +41,6 @@ _COSTLY_PIECE = 64
 _LARGE = 20_000
 _TRIAL = 0.001
 """Seconds of a walk after which something can be said of how long it will take."""
-
-
-def _alone() -> int:
-    """What sys.getrefcount says of an object that only a container holds; measured, as interpreters differ in it."""
-    for part in [object()]:
-        return sys.getrefcount(part)
-    raise AssertionError
-
-
-_ALONE = _alone()
 
 
 def _held_once() -> int:
@@ -253,20 +244,10 @@ class Walker:
         self.transient.add(id(made))
         return made
 
-    def keep_parts(self, made: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Hold a tuple that was made for the walk, and tell which of the objects in it were made with it."""
+    def keep_parts(self, made: tuple[Any, ...], owner: Any) -> None:
+        """Hold a tuple that the ``owner`` made for the walk, and tell which of the objects in it were made with it."""
         self._keep.append(made)
-        pending: list[Any] = [made]
-        inside: dict[int, int] = {}
-        while pending:
-            container = pending.pop()
-            for part in container.values() if type(container) is dict else container:
-                held = inside[id(part)] = inside.get(id(part), 0) + 1
-                if sys.getrefcount(part) < _ALONE + held:  # nothing else holds it
-                    self.transient.add(id(part))
-                    if type(part) in (list, tuple, dict) and len(part) <= _FEW:
-                        pending.append(part)
-        return made
+        self.transient |= nobody_elses(made, owner if id(owner) in self.transient else None)
 
     def late(self) -> bool:
         """Whether the deadline has passed."""

@@ -244,6 +244,7 @@ def test_who_else_holds_the_dictionary_of_an_instance_is_no_part_of_the_digest()
         "x = pd.Series(['a', 'b', 'c'], dtype=object)",
         "x = pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']})",
         "x = pd.Index(['a', 'b'], dtype=object)",
+        "x = pd.DataFrame({'a': [1, 2], 'b': pd.Categorical(['x', 'y'])}).groupby('b', observed=True).a.sum()",
         "x = [[1], [2]]",
         "class P:\n"
         "    __module__ = 'library'\n"
@@ -269,3 +270,13 @@ def test_what_is_handed_out_and_kept_is_linked() -> None:
         "    def __reduce__(self): return P, (), {'a': [shared, shared]}\nshared = [1]\n"
     )
     assert are_linked(kept + "x, y = P(), shared")
+
+
+def test_what_an_object_made_for_the_walk_shares_is_linked() -> None:
+    """It is nobody's itself, and holds what somebody else has."""
+    made = (
+        "class Q:\n    __module__ = 'library'\n    def __init__(self): self.a = shared\n"
+        "    def __reduce__(self): return Q, (), {'a': self.a}\n"
+        "class P:\n    __module__ = 'library'\n    def __reduce__(self): return P, (), {'q': Q()}\nshared = [1]\n"
+    )
+    assert are_linked(made + "x, y = P(), shared")
