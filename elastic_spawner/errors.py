@@ -75,6 +75,9 @@ class SaveError(ElasticError):
 class GaveWay(SaveError):
     """A save was broken off because the user wants to go on; what it has written is found by the next one."""
 
+    def __init__(self) -> None:
+        super().__init__("the save was broken off, for a cell waits; the previous checkpoint holds")
+
 
 class WouldLose(SaveError):
     """Saving was refused because some variables can be neither stored nor recomputed; nothing was written.

@@ -7,11 +7,11 @@ are recomputed from what is stored, or lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import StoreError
+from ..errors import GaveWay, StoreError
 from ..objects.retry import while_it_changes
 from . import pickling, trial
 from .cache import Cache, Key, Known, key_of
@@ -62,8 +62,8 @@ class Serialiser:
         self.namespace, self.values, self.walks = view.namespace, view.values, view.walks
         self._held = 0  # bytes
 
-    def probe(self, groups: Iterable[Iterable[str]]) -> Probe:
-        """Find out what can be stored of each group of linked names."""
+    def probe(self, groups: Iterable[Iterable[str]], gives_way: Callable[[], bool] | None = None) -> Probe:
+        """Find out what can be stored of each group of linked names. Raises GaveWay when ``gives_way`` says so."""
         found = Probe()
         waiting: list[tuple[tuple[str, ...], int]] = []
         for group in groups:
@@ -77,6 +77,8 @@ class Serialiser:
             else:
                 waiting.append((names, 0))
         while waiting:
+            if gives_way is not None and gives_way():
+                raise GaveWay
             batch = self._batch(waiting)
             settled = len(found.components)
             waiting = waiting[len(batch) :] + self._round(batch, found)

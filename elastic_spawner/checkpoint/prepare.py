@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,17 +100,23 @@ class Prepared:
 
 
 def prepare(
-    view: SessionView, costs: CostModel, deadline_s: float | None = None, cache: Cache | None = None, url: str = ""
+    view: SessionView,
+    costs: CostModel,
+    deadline_s: float | None = None,
+    cache: Cache | None = None,
+    url: str = "",
+    gives_way: Callable[[], bool] | None = None,
 ) -> Prepared:
     """Make the replication plan. Nothing is written; large values are not even serialised yet.
 
     ``cache`` is what is known from the saves before; what is in the store at ``url`` by it costs nothing to store.
+    Raises GaveWay soon after ``gives_way`` has become true.
     """
     started = time.perf_counter()
     cache = Cache() if cache is None else cache
     serialiser = Serialiser(view, cache)
     walked = [{n for n in group if n in view.walks} for group in view.groups]
-    probe = serialiser.probe(g for g in walked if g)
+    probe = serialiser.probe((g for g in walked if g), gives_way)
     probed = time.perf_counter()
     clean = {n for c in probe.components if c.known is not None and url in c.known.stored for n in c.names}
     ancestry = problems.Ancestry(view)

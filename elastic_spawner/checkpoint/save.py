@@ -113,7 +113,7 @@ class Saver:
         while not self._write_all():
             pass  # something was found that cannot be stored: go on by another plan
         if self._gives_way():
-            raise GaveWay("the save was broken off, for a cell waits; the previous checkpoint holds")
+            raise GaveWay
         if next(self._waiting(), None) is not None:
             self._give_up_the_rest()
             if not self.accept_loss and self._lost_to_deadline():

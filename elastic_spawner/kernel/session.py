@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -252,15 +252,20 @@ class Session:
             made_by={n: number for n in attributes if (number := made_by(n)) is not None},
         )
 
-    def prepare(self, deadline_s: float | None = None, url: str = "") -> Any:
-        """Plan a save; writes nothing. What is known to be in the store at ``url`` costs nothing to store."""
+    def prepare(
+        self, deadline_s: float | None = None, url: str = "", gives_way: Callable[[], bool] | None = None
+    ) -> Any:
+        """Plan a save; writes nothing. What is known to be in the store at ``url`` costs nothing to store.
+
+        Raises GaveWay soon after ``gives_way`` has become true.
+        """
         from ..checkpoint.save import prepare
 
         self.behind.complete()
         with self.paused(), threads_held() as restless:
             view = self.view(restless)
             try:
-                return prepare(view, self.costs, deadline_s, self.cache, url)
+                return prepare(view, self.costs, deadline_s, self.cache, url, gives_way)
             finally:
                 for name in view.extras["attributes"]:
                     self.tracker.values.forget(name)
@@ -294,7 +299,7 @@ class Session:
             if sealing:
                 encryption.require()
             repository = self.repository(url, key, sealing)
-            prepared = self.prepare(deadline_s, repository.store.url)
+            prepared = self.prepare(deadline_s, repository.store.url, arrived)
             # an output that no variable holds is worth a word in the report, but no refusal
             lost = [v for v in prepared.summary()["lost"] if not is_output(v["name"])]
             if lost and not accept_loss:
