@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import GaveWay, StoreError
+from ..objects.handlers import label
 from ..objects.retry import while_it_changes
 from . import pickling, trial
 from .cache import Cache, Key, Known, key_of
@@ -131,9 +132,9 @@ class Serialiser:
             verdict = None
             if self._is_risky(names, payload):
                 try:
-                    verdict = trial.Verdict(None, trial.loaded_digests(payload, self.namespace))
+                    verdict = trial.Verdict(None, **trial.loaded(payload, self.namespace))
                 except Exception as e:
-                    verdict = trial.Verdict(f"{type(e).__name__}: {e}"[:300], {})
+                    verdict = trial.Verdict(f"{type(e).__name__}: {e}"[:300])
             component = Component(names, payload)
             reason = self._judge(component, verdict) or ""
             if not reason:
@@ -277,6 +278,8 @@ class Serialiser:
             walk, loaded = self.walks[name], verdict.digests.get(name)
             if loaded == walk.digest or walk.uncertain:
                 continue
+            if verdict.types.get(name) != label(type(self.values[name])):
+                return "loading it does not bring back what was saved"
             if component.payload is not None and (component.payload.codec != "pickle" or walk.custom):
                 return "loading it does not bring back what was saved"
             # a library's own class that drops caches when it is pickled: what it loads is what it vouches for

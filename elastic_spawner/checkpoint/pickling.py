@@ -35,13 +35,13 @@ from ..objects.kinds import (
     raw_state,
     traceback_entries,
 )
-from ..objects.live import is_dynamic
+from ..objects.live import is_ctypes, is_dynamic
 from ..objects.walk import Walk, collector_paused
 from . import deep, rebuild
 from .rebuild import generated
 from .reduce_arrays import ArrayReducer
 from .reduce_code import CodeReducer, forget_scopes
-from .reduce_live import LiveReducer
+from .reduce_live import LiveReducer, Unsavable, ctypes_object
 
 CODECS = ("pickle", "raw", "cloudpickle", "dill")
 _SMALL = 4 << 20
@@ -127,6 +127,8 @@ class Reductions:
     def _choose(self, cls: type) -> Callable[[Any], Any] | None:
         if issubclass(cls, types.ModuleType):
             return self._module
+        if is_ctypes(cls):
+            return ctypes_object
         if issubclass(cls, type) or cls in _CODE:
             return self._code
         if issubclass(cls, BaseException):
@@ -173,6 +175,8 @@ class Reductions:
         """An instance of a class some of whose instances share the dictionary of their attributes."""
         cls, state = type(obj), raw_state(obj)
         if id(state[0]) in self.sharing[id(cls)]:
+            if cls is types.SimpleNamespace:
+                raise Unsavable("another variable holds the dictionary of its attributes")
             if has_default_reduce(cls) and not hasattr(cls, "__setstate__"):
                 made, args, _copied, items, pairs = obj.__reduce_ex__(_PROTOCOL)
                 return made, args, state, items, pairs, rebuild.set_shared

@@ -4,6 +4,8 @@ weak references, views, generators of random numbers, singletons of libraries.""
 from __future__ import annotations
 
 import contextvars
+import datetime
+import decimal
 import io
 import re
 import sys
@@ -21,7 +23,10 @@ from ..objects.live import (
     RLockType,
     context_value,
     finalizer_parts,
+    is_pointer,
+    kept_by,
     kernel_streams,
+    proxied,
     rlock_count,
     sqlite_state,
 )
@@ -48,6 +53,8 @@ class LiveReducer:
             return simple(obj)
         if is_file(cls):
             return _file(obj)
+        if cls is decimal.Context and obj is decimal.getcontext():
+            return decimal.getcontext, ()  # its settings are hidden state
         running = _running(obj)
         if running is not None:
             raise Unsavable(running)
@@ -97,6 +104,15 @@ def _running(obj: Any) -> str | None:
     if module.startswith(("asyncio.", "_asyncio")) and type(obj).__name__ in ("Task", "_UnixSelectorEventLoop"):
         return "it is at work in the event loop"
     return None
+
+
+def ctypes_object(obj: Any) -> Any:
+    """One of ctypes pickles by itself, where its memory is its own."""
+    if is_pointer(type(obj)):
+        raise Unsavable("it is a pointer")
+    if obj._b_base_ is not None or any(type(o) is memoryview for o in kept_by(obj)):
+        raise Unsavable("it looks at the memory of another object")
+    return NotImplemented
 
 
 def _file(f: Any) -> Any:
@@ -211,14 +227,24 @@ def _coroutine(c: types.CoroutineType[Any, Any, Any]) -> Any:
     raise Unsavable("it is a coroutine, half-way through its code")
 
 
+def _refuse_context(_: Any) -> Any:
+    raise Unsavable("it is a copy of a context, in which libraries keep what they like")
+
+
 def _refuse_generator(_: Any) -> Any:
     raise Unsavable("it is a generator, half-way through its code")
 
 
+_WEEK = type(datetime.date.min.isocalendar())
+
 _SIMPLE: dict[type, Any] = {
+    _WEEK: lambda week: (rebuild.week, tuple(week)),  # pickled, it would become a tuple
     LockType: lambda lock: (rebuild.lock, (lock.locked(),)),
     RLockType: lambda lock: (rebuild.rlock, (rlock_count(lock),)),
     weakref.ref: lambda r: (rebuild.weak_reference, (r(),)),
+    weakref.WeakMethod: lambda r: (rebuild.weak_method, (r(),)),
+    weakref.ProxyType: lambda p: (rebuild.weak_proxy, (proxied(p),)),
+    weakref.CallableProxyType: lambda p: (rebuild.weak_proxy, (proxied(p),)),
     weakref.WeakValueDictionary: _weak_values,
     weakref.WeakKeyDictionary: lambda w: (rebuild.weak_keys, (list(w.items()),)),
     weakref.WeakSet: lambda w: (rebuild.weak_set, (list(w),)),
@@ -226,6 +252,7 @@ _SIMPLE: dict[type, Any] = {
     re.Match: _match,
     io.StringIO: _text_stream,
     Irretrievable: _refuse,
+    contextvars.Context: _refuse_context,
     contextvars.ContextVar: lambda v: (rebuild_live.context_variable, (v.name, *context_value(v))),
     types.GeneratorType: _generator,
     types.AsyncGeneratorType: _refuse_generator,

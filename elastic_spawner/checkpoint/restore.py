@@ -94,8 +94,8 @@ class Restorer:
         self._load_lists()
         for kind in FIRST_HIDDEN:
             self._set_hidden(kind, self.manifest["hidden"].get(kind))
-        self._import_submodules()
         self.report.notes += self.stage.prepare(self.manifest["extras"])
+        self._import_submodules()
         self._load_components()
         loaded = time.perf_counter()
         self._recompute({n for n, e in self.entries.items() if e["plan"] == "rerun"} | self.problems.keys())

@@ -16,9 +16,10 @@ import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..objects.handlers import label
 from ..objects.walk import Walker
 from . import pickling
 
@@ -39,28 +40,30 @@ class Verdict:
 
     error: str | None
     """What loading it raised."""
-    digests: dict[str, str]
+    digests: dict[str, str] = field(default_factory=dict)
     """Digest of each name as it was loaded."""
+    types: dict[str, str] = field(default_factory=dict)
+    """Type of each name's value."""
 
 
 def try_loading(payloads: Sequence[pickling.Payload], namespace: dict[str, Any]) -> list[Verdict | None]:
     """Load each payload in a forked child; None for those about which the trial told nothing."""
     verdicts: list[Verdict | None] = [None] * len(payloads)
     sizes = [payload.bytes for payload in payloads]
-    for answer in asking(sizes, lambda i: loaded_digests(payloads[i], namespace), waits=True):
+    for answer in asking(sizes, lambda i: loaded(payloads[i], namespace), waits=True):
         if answer is not None:
-            verdicts[answer[0]] = Verdict(answer[1].get("error"), answer[1].get("answer", {}))
+            verdicts[answer[0]] = Verdict(answer[1].get("error"), **answer[1].get("answer", {}))
     return verdicts
 
 
-def loaded_digests(payload: pickling.Payload, namespace: dict[str, Any]) -> dict[str, str]:
-    """Load a payload here, in the child; the digest of each name. Raises what loading it raises."""
+def loaded(payload: pickling.Payload, namespace: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Load a payload here, in the child; the ``digests`` and ``types`` of `Verdict`. Raises what loading it raises."""
     # copies, as the real load gets them: the originals are the session's own memory
     values = pickling.load(payload.stream, [bytearray(b) for b in payload.buffers])
     walks = {n: Walker(namespace=namespace).walk([v]) for n, v in values.items()}
     if any(w.finalizes for w in walks.values()):
         _kept.append(values)
-    return {n: w.digest for n, w in walks.items()}
+    return {"digests": {n: w.digest for n, w in walks.items()}, "types": {n: label(type(v)) for n, v in values.items()}}
 
 
 def asking(

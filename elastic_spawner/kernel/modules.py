@@ -141,36 +141,49 @@ class Remembered(importlib.machinery.SourceFileLoader):
         raise OSError("the file is another one now")
 
 
+class _Rememberer:
+    """Finds modules whose source is kept, before their files are looked at: a package imports its own by itself."""
+
+    def __init__(self, sources: dict[str, tuple[str, str]]) -> None:
+        self.sources = sources
+
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
+        if name not in self.sources:
+            return None
+        path, text = self.sources[name]
+        folder = [os.path.dirname(path)] if os.path.basename(path) == "__init__.py" else None
+        loader = Remembered(name, path, text)
+        return importlib.util.spec_from_file_location(name, path, loader=loader, submodule_search_locations=folder)
+
+
 def remember(sources: dict[str, list[str]]) -> list[str]:
     """Import modules whose file was edited since from the source that the session knew; returns notes."""
+    edited: dict[str, tuple[str, str]] = {}
     notes = []
     for name, (path, text) in sorted(sources.items()):
         try:
             with open(path, "rb") as f:
-                if importlib.util.decode_source(f.read()) == text:
-                    continue
-            if name in sys.modules:
-                continue
-            parent, _, _last = name.rpartition(".")
-            if parent:
-                importlib.import_module(parent)
-            loader = Remembered(name, path, text)
-            folder = [os.path.dirname(path)] if os.path.basename(path) == "__init__.py" else None
-            spec = importlib.util.spec_from_file_location(name, path, loader=loader, submodule_search_locations=folder)
-            if spec is None:
-                continue
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[name] = module
-            try:
-                loader.exec_module(module)
-            except BaseException:
-                del sys.modules[name]
-                raise
-            if parent:
-                setattr(sys.modules[parent], _last, module)
-            notes.append(f"{path} was edited after {name} was imported: the session goes on with what it had imported.")
+                if importlib.util.decode_source(f.read()) != text and name not in sys.modules:
+                    edited[name] = path, text
+        except FileNotFoundError:
+            edited[name] = path, text
         except Exception as e:
             notes.append(f"{name} cannot be had as it was imported ({type(e).__name__}: {e}).")
+    if not edited:
+        return notes
+    finder = _Rememberer(edited)
+    sys.meta_path.insert(0, finder)
+    try:
+        for name, (path, _) in edited.items():
+            try:
+                importlib.import_module(name)
+                notes.append(
+                    f"{path} was edited after {name} was imported: the session goes on with what it had imported."
+                )
+            except Exception as e:
+                notes.append(f"{name} cannot be had as it was imported ({type(e).__name__}: {e}).")
+    finally:
+        sys.meta_path.remove(finder)
     return notes
 
 

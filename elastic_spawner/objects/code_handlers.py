@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .kinds import ENUM_NOISE, importable, is_user_class
-from .live import cache_entries
+from .live import cache_entries, originals
 
 if TYPE_CHECKING:
     from .walk import Walker
@@ -38,7 +38,7 @@ def functions(walker: Walker, members: list[Any]) -> None:
     """Python functions: those of modules by name, others by code, defaults, closure and attributes."""
     for f in members:
         walker.hash.text_of(f.__qualname__)
-        if importable(f):
+        if importable(f) or originals and originals.get((f.__module__, f.__qualname__)) is f:
             walker.hash.text_of(f.__module__)
             walker.found.modules.add(f.__module__.partition(".")[0])
             continue

@@ -5,9 +5,11 @@ from __future__ import annotations
 import collections
 import contextvars
 import copyreg
+import decimal
 import functools
 import gc
 import io
+import os
 import re
 import sys
 import types
@@ -27,6 +29,7 @@ from .kinds import (
     slot_names,
     traceback_entries,
 )
+from .live import is_ctypes
 from .sets import sets
 
 if TYPE_CHECKING:
@@ -163,7 +166,8 @@ def exceptions(walker: Walker, members: list[Any]) -> None:
         walker.push(walker.keep([e.__cause__, e.__context__, e.__suppress_context__]))
         for entry in traceback_entries(e.__traceback__):
             walker.found.compiled = True
-            walker.hash.atoms([entry[0].co_filename, entry[0].co_name, *entry[1:]])
+            # the folder of a cell's code has the kernel's process id in its name
+            walker.hash.atoms([os.path.basename(entry[0].co_filename), entry[0].co_name, *entry[1:]])
 
 
 def plain_instances(walker: Walker, members: list[Any]) -> None:
@@ -329,6 +333,10 @@ EXACT: dict[type, Handler] = {
     classmethod: code_handlers.wrappers,
     property: code_handlers.properties,
     weakref.ref: live_handlers.weak_references,
+    weakref.WeakMethod: live_handlers.weak_methods,
+    weakref.ProxyType: live_handlers.weak_proxies,
+    weakref.CallableProxyType: live_handlers.weak_proxies,
+    types.SimpleNamespace: plain_instances,
     weakref.finalize: live_handlers.finalizers,
     weakref.WeakValueDictionary: live_handlers.weak_containers,
     weakref.WeakKeyDictionary: live_handlers.weak_containers,
@@ -340,6 +348,8 @@ EXACT: dict[type, Handler] = {
     io.BytesIO: live_handlers.byte_streams,
     io.StringIO: live_handlers.byte_streams,
     re.Match: live_handlers.live_objects,
+    contextvars.Context: live_handlers.contexts,
+    decimal.Context: live_handlers.decimal_contexts,
     contextvars.ContextVar: live_handlers.context_variables,
     **{
         type(lock): live_handlers.live_objects
@@ -371,4 +381,5 @@ BY_TEST: list[tuple[Callable[[type], bool], Handler]] = [
     (live_handlers.is_sqlite, live_handlers.live_objects),
     (live_handlers.is_mmap, buffers),
     (_is_pickle_buffer, pickle_buffers),
+    (is_ctypes, live_handlers.ctypes_objects),
 ]

@@ -76,16 +76,16 @@ def is_user_class(cls: type) -> bool:
     return cls.__module__ == "builtins" and bool(cls.__flags__ & _HEAP_TYPE) and not importable(cls)
 
 
-_VALUE_MODULES = frozenset(
-    {"datetime", "decimal", "fractions", "uuid", "pathlib", "re", "ipaddress", "zoneinfo", "logging"}
-)
+_VALUE_MODULES = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "re", "ipaddress", "zoneinfo"})
 
 
 def is_immutable(cls: type) -> bool:
     """Whether instances are values, or kept by name: no change can show that two variables hold the same one."""
     module = cls.__module__.partition(".")[0]
     if module in _VALUE_MODULES:
-        return not hasattr(cls, "emit")  # a logging.Handler is no value
+        return cls.__name__ != "Context"  # decimal's is no value
+    if module == "logging":
+        return hasattr(cls, "addHandler")  # the others are not kept by name
     if issubclass(cls, enum.Enum):
         return not is_user_class(cls)
     return module in ("numpy", "pandas") and cls.__name__.lower().endswith("dtype")
@@ -104,7 +104,7 @@ _STEADY_MODULES = frozenset(
         *_VALUE_MODULES, "abc", "enum", "typing", "dataclasses", "numpy", "pandas", "polars", "pyarrow", "scipy",
         "torch", "sklearn", "networkx", "xgboost", "lightgbm", "elastic_spawner",
     }
-) - {"logging"}  # fmt: skip
+)  # fmt: skip
 
 
 def is_steady(cls: type) -> bool:

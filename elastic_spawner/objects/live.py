@@ -94,6 +94,14 @@ def finalizer_parts(f: Any) -> tuple[Any, ...] | None:
     return None if librarys else known
 
 
+def proxied(proxy: Any) -> Any:
+    """What a weakref.proxy stands for; None when that is gone."""
+    try:
+        return proxy.__reduce_ex__.__self__  # the proxy hands on everything, but a method knows its owner
+    except ReferenceError:
+        return None
+
+
 def cache_entries(wrapper: Any) -> list[tuple[tuple[Any, ...], dict[str, Any], Any]]:
     """(arguments, keywords, result) of each call that a functools.lru_cache remembers, the oldest first.
 
@@ -159,6 +167,25 @@ def is_outward(obj: Any) -> bool:
     if sqlite3 is not None and isinstance(obj, sqlite3.Connection):
         return sqlite_state(obj)[0] != ""  # a database in memory is the session's own
     return False
+
+
+def is_ctypes(cls: type) -> bool:
+    """Whether instances are memory as C has it."""
+    module = sys.modules.get("_ctypes")
+    return module is not None and issubclass(
+        cls, (module._SimpleCData, module.Structure, module.Union, module.Array, module._Pointer, module.CFuncPtr)
+    )
+
+
+def kept_by(obj: Any) -> list[Any]:
+    """What an object of ctypes keeps alive because its memory points there, or is part of it."""
+    kept = obj._objects  # by places in its memory, or by ids
+    return [obj._b_base_, *(kept.values() if type(kept) is dict else [kept])]
+
+
+def is_pointer(cls: type) -> bool:
+    """Whether instances, of a class of ctypes, are addresses."""
+    return issubclass(cls, (sys.modules["_ctypes"]._Pointer, sys.modules["_ctypes"].CFuncPtr))
 
 
 def is_channel(obj: Any) -> bool:

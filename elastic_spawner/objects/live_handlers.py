@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import contextvars
+import decimal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .live import context_value, finalizer_parts, is_dynamic, is_outward, kernel_streams, live_state
+from .live import (
+    context_value,
+    finalizer_parts,
+    is_dynamic,
+    is_outward,
+    is_pointer,
+    kept_by,
+    kernel_streams,
+    live_state,
+    proxied,
+)
 
 if TYPE_CHECKING:
     from .walk import Walker
@@ -29,6 +41,23 @@ def context_variables(walker: Walker, members: list[Any]) -> None:
         walker.push(walker.keep(list(context_value(v))))
 
 
+def contexts(walker: Walker, members: list[Any]) -> None:
+    """contextvars.Context: what the session's own variables have in it; libraries keep what they like in it."""
+    known = [v for v in (walker.namespace or {}).values() if type(v) is contextvars.ContextVar]
+    walker.found.hides = walker.found.uncertain = True
+    for c in members:
+        name = f"{type(c).__module__}.{type(c).__qualname__}"
+        walker.found.opaque[name] = walker.found.opaque.get(name, 0) + 1
+        walker.push(walker.keep([[v, c[v]] for v in known if v in c]))
+
+
+def decimal_contexts(walker: Walker, members: list[Any]) -> None:
+    """decimal.Context: its settings; those of the present one are hidden state."""
+    for c in members:
+        present = c is decimal.getcontext()
+        walker.hash.text_of("present" if present else repr(c))
+
+
 def streams(walker: Walker, members: list[Any]) -> None:
     """The kernel's own streams, kept by name; others of their class are opaque."""
     known = {id(s): name for name, s in kernel_streams.items()}
@@ -47,9 +76,29 @@ def finalizers(walker: Walker, members: list[Any]) -> None:
     walker.push(walker.keep([list(p) if p else None for p in parts]))
 
 
+def ctypes_objects(walker: Walker, members: list[Any]) -> None:
+    """Structures and arrays of ctypes: their memory, and whose else it is. An address says nothing."""
+    for o in members:
+        if is_pointer(type(o)):
+            walker.opaque(o)
+            continue
+        walker.feed(bytes(o))
+        walker.push(walker.keep([*kept_by(o), getattr(o, "__dict__", None)]))
+
+
 def weak_references(walker: Walker, members: list[Any]) -> None:
     """weakref.ref: linked with what it points to."""
     walker.push(walker.hold([r() for r in members]))
+
+
+def weak_methods(walker: Walker, members: list[Any]) -> None:
+    """weakref.WeakMethod: linked with the object and the function."""
+    walker.push(walker.keep([r() for r in members]))
+
+
+def weak_proxies(walker: Walker, members: list[Any]) -> None:
+    """weakref.proxy: linked with what it stands for, and never asked for anything, which it would hand on."""
+    walker.push(walker.hold([proxied(p) for p in members]))
 
 
 def weak_containers(walker: Walker, members: list[Any]) -> None:

@@ -304,8 +304,11 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [c for c in load() if not options.only or any(o in c.id for o in options.only)]
 
+    told = subprocess.run([PYTHON, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, check=True)
+    version = tuple(map(int, told.stdout.split()))
+
     def one(case: Any) -> tuple[Any, Outcome]:
-        missing = absent(case.needs)
+        missing = absent(case.needs) if case.since <= version else ["Python {}.{}".format(*case.since)]
         if missing:
             return case, Outcome("absent", detail=", ".join(missing))
         folder = Path(tempfile.mkdtemp(prefix=f"elastic-{case.id}-"))

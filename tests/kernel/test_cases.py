@@ -34,6 +34,7 @@ REPORTED = {
     "import_machinery": "a module of the user's own finder is asked for before the finder is there",
     "memory_maps": "a memory map",
     "processes": "a running process",
+    "simple_namespaces_and_proxies": "the dictionary of a SimpleNamespace is made with it, and a module holds both",
     "sockets_and_servers": "connections",
     "sqlite_in_a_transaction": "a transaction that is open in a file",
     "sqlite_uncommitted_in_memory_can_be_rolled_back": "the data are there, the way back is not",

@@ -49,9 +49,12 @@ from .outside import (
     text_stream,
     view,
     weak_keys,
+    weak_method,
+    weak_proxy,
     weak_reference,
     weak_set,
     weak_values,
+    week,
 )
 
 __all__ = [
@@ -106,7 +109,10 @@ __all__ = [
     "view",
     "view_as",
     "weak_keys",
+    "weak_method",
+    "weak_proxy",
     "weak_reference",
     "weak_set",
     "weak_values",
+    "week",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import io
 import logging
@@ -104,6 +105,25 @@ def weak_reference(target: Any) -> Any:
     if target is None:
         target = type("Gone", (), {})()
     return weakref.ref(target)
+
+
+def weak_method(method: Any) -> Any:
+    """weakref.WeakMethod; of an object that is gone when ``method`` is None."""
+    if method is None:
+        method = type("Gone", (), {"method": lambda self: None})().method
+    return weakref.WeakMethod(method)
+
+
+def weak_proxy(target: Any) -> Any:
+    """weakref.proxy; of something that is gone when ``target`` is None."""
+    if target is None:
+        target = type("Gone", (), {})()
+    return weakref.proxy(target)
+
+
+def week(year: int, number: int, day: int) -> Any:
+    """What datetime.date.isocalendar returns."""
+    return datetime.date.fromisocalendar(year, number, day).isocalendar()
 
 
 def weak_values(pairs: list[tuple[Any, Any]]) -> Any:
