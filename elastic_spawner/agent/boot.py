@@ -34,7 +34,7 @@ async def bring_back(agent: ElasticAgent) -> None:
         await agent.fallback.bring_home(agent.boot_timeout)
         manifest = await _read(agent, report)
     except StoreError as error:
-        report.update(status="failed", error=f"the store cannot be read: {error}")
+        report.update(status="failed", error=f"the store cannot be read: {error}", retrying=True)
         if report["error"] != before["error"]:  # said once, not with every attempt
             agent.log.error("no kernel was brought back: %s. The checkpoint stays; will try again.", error)
         return

@@ -190,7 +190,11 @@ class ElasticMoving(ElasticSaving):
                 if instance not in (None, status.get("instance")):
                     raise MigrationError("the server ended while it was being restored, most likely for want of memory")
                 instance = status.get("instance")
-                if status.get("state") != "restoring":
+                boot = status.get("boot") or {}
+                if boot.get("retrying"):
+                    if self.mover is not None:
+                        self.mover.detail = f"The server runs; {boot.get('error')}; trying again"
+                elif status.get("state") != "restoring":
                     report = await self.agent.restore_report()
                     too_small, notes = failed_restores(self._last_checkpoint, report)
                     if too_small:

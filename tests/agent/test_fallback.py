@@ -48,7 +48,8 @@ def test_what_the_store_does_not_take_is_kept_at_home(make_server: Callable[...,
         assert kept.stat().st_mode & 0o777 == 0o700
         server.kill()
         server.start()  # nothing comes back yet, and nothing of what is kept is touched
-        assert server.elastic("status").body["boot"]["status"] == "failed"
+        boot = server.elastic("status").body["boot"]
+        assert boot["status"] == "failed" and boot["retrying"]
         assert kept.exists()
     end = time.monotonic() + PATIENCE
     while server.elastic("status").body["boot"]["status"] != "restored":
