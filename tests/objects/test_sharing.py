@@ -244,7 +244,14 @@ def test_who_else_holds_the_dictionary_of_an_instance_is_no_part_of_the_digest()
         "x = pd.Series(['a', 'b', 'c'], dtype=object)",
         "x = pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']})",
         "x = pd.Index(['a', 'b'], dtype=object)",
-        "x = pd.DataFrame({'a': [1, 2], 'b': pd.Categorical(['x', 'y'])}).groupby('b', observed=True).a.sum()",
+        "class Q:\n"
+        "    __module__ = 'library'\n"
+        "    def __init__(self): self.a = [1]\n"
+        "    def __reduce__(self): return Q, (), {'a': self.a}\n"
+        "class P:\n"
+        "    __module__ = 'library'\n"
+        "    def __reduce__(self): return P, (), {'q': Q()}\n"
+        "x = P()",
         "x = [[1], [2]]",
         "class P:\n"
         "    __module__ = 'library'\n"
