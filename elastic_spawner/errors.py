@@ -60,6 +60,14 @@ class FormatError(CheckpointError):
     """The checkpoint has a format that this version does not read."""
 
 
+class CodecMissing(FormatError):
+    """The checkpoint is sound, and what it was packed by is not in this environment; ``cure`` says what helps."""
+
+    def __init__(self, problem: str, cure: str) -> None:
+        super().__init__(f"{problem}: {cure}")
+        self.problem, self.cure = problem, cure
+
+
 class EncryptionError(CheckpointError):
     """A checkpoint is encrypted, or is to be, and the key or the package that this needs is not there."""
 

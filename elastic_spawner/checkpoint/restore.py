@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from ..errors import CheckpointError, CheckpointNotFound, CorruptChunk, RestoreError
+from ..errors import CheckpointError, CheckpointNotFound, CodecMissing, CorruptChunk, RestoreError
 from ..history import CellExecution, History, Rerun
 from ..planning import Cell, Problem, Variable, requirements
 from . import pickling, rebuild_live, standard
@@ -226,6 +226,10 @@ class Restorer:
 
     def not_loaded(self, names: list[str], error: Exception) -> None:
         """Note why the names of a component could not be loaded."""
+        if isinstance(error, CodecMissing):
+            self.problems.update(dict.fromkeys(names, error.problem))
+            self.cures.update(dict.fromkeys(names, error.cure))
+            return
         said = str(error) if isinstance(error, CheckpointError) else f"{type(error).__name__}: {error}"[:300]
         blamed = (
             [b for n in names if (b := self.comparer.blame(n))[0]] if not isinstance(error, CheckpointError) else []

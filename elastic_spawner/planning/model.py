@@ -132,7 +132,7 @@ class Reason:
         """The reason as a clause for the user, with cells called as ``label`` says."""
         where = "a cell" if self.cell is None else label(self.cell)
         if self.why is Why.FORBIDDEN:
-            text = f"recomputing it needs {where}, which must not be re-run"
+            text = f"recomputing it needs {where}, which is not run again by itself"
         elif self.why is Why.LOST_INPUT:
             text = f"recomputing it needs {where}, which reads {self.variable!r}, which is lost"
         elif self.why is Why.SEPARATED:

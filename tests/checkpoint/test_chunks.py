@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from elastic_spawner.checkpoint import ChunkRef, Repository, chunks, compression
 from elastic_spawner.checkpoint.chunks import CHUNK_BYTES
-from elastic_spawner.errors import CorruptChunk, FormatError
+from elastic_spawner.errors import CodecMissing, CorruptChunk, FormatError
 from elastic_spawner.stores import DirectoryStore
 
 KEY = bytes(32)
@@ -206,11 +206,25 @@ def test_codecs_round_trip_and_refuse_what_is_too_long(codec: str) -> None:
 
 def test_slow_store_compresses_what_pays_and_fast_store_nothing() -> None:
     """The same data, by the store's bandwidth; noise never, and small data neither."""
-    text, noise = memoryview(b"some text " * 100_000), memoryview(os.urandom(1_000_000))
+    text, noise = memoryview(b"some text " * 200_000), memoryview(os.urandom(1_000_000))
     assert compression.choose(text, 1e5, 1) == compression.best_codec()
     assert compression.choose(text, 1e15, 1) == "raw"
     assert compression.choose(noise, 1e5, 1) == "raw"
     assert compression.choose(text[:100], 1e5, 1) == "raw"
+
+
+def test_small_chunks_can_be_read_by_any_python() -> None:
+    """The record of the cells must not depend on a package that the next environment may lack."""
+    assert compression.choose(memoryview(b"some text " * 10_000), 1e5, 1) == "zlib"
+
+
+def test_a_chunk_packed_by_what_is_not_here_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no damage: the checkpoint can be restored once the package is there."""
+    monkeypatch.setattr(compression, "_zstd", lambda: None)
+    ref = ChunkRef(chunks.digest(b"abc"), 3, 12, "zstd")
+    with pytest.raises(CodecMissing) as raised:
+        chunks.unpack(b"whatever", ref)
+    assert raised.value.cure == "install the package zstandard here and restore again"
 
 
 def test_compressed_and_raw_chunks_of_the_same_data(repository: Repository) -> None:

@@ -89,7 +89,7 @@ def test_lost_names_the_cell_and_both_causes() -> None:
     assert (reason.why, reason.cell) == (Why.FORBIDDEN, 3)
     assert reason.describe(lambda n: f"In [{n + 10}]") == (
         "it cannot be stored (a generator cannot be pickled), and recomputing it needs In [13], "
-        "which must not be re-run (it asked for input)"
+        "which is not run again by itself (it asked for input)"
     )
     assert (plan.stored, plan.rerun) == ({"a"}, ())
 
