@@ -61,9 +61,9 @@ benchmarks:  ## Measure savings, restores and overhead in real kernels; writes d
 
 conformance-matrix:  ## The same on Python 3.10 to 3.13 with older and newer libraries
 	@test -n "$(CONFORMANCE)" || { echo "no catalogue: ../shared/conformance is not there; give CONFORMANCE=folder" >&2; exit 1; }
-	@pythons=; for version in 3.10 3.11 3.12 3.13; do \
-		if env=$(call environment,conformance-$$version); then pythons="$$pythons --python $$env/bin/python"; \
-		else echo "==== NOT RUN: Python $$version" >&2; fi; done; \
+	@pythons=; for name in conformance-3.10 conformance conformance-3.12 conformance-3.13; do \
+		if env=$(call environment,$$name); then pythons="$$pythons --python $$env/bin/python"; \
+		else echo "==== NOT RUN: $$name" >&2; fi; done; \
 	env=$(call environment,conformance); "$$env/bin/python" -m tests.conformance.run "$(CONFORMANCE)" $$pythons $(ARGS)
 
 lint:  ## ruff and mypy

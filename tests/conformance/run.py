@@ -1,6 +1,6 @@
 """Run the conformance catalogue with elastic_spawner and print its verdicts as a table.
 
-    python -m tests.conformance.run CATALOGUE [--only PART,...] [-j JOBS] [--python PYTHON ...]
+    python -m tests.conformance.run CATALOGUE [--parts cases,own] [--only PART,...] [-j JOBS] [--python PYTHON ...]
 
 The catalogue (small sessions, realistic notebooks, and the harness that runs them in real kernels) is kept outside the
 repository, because every checkpointing tool is measured with the same one; `notebooks` beside this file are more of the
@@ -17,8 +17,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # What may never happen, whatever the session does: a silent wrong or missing value, a broken cell, a dead kernel.
@@ -33,6 +34,7 @@ class Outcome:
     what: str
     runs: tuple[dict, ...]
     log: str
+    seconds: float = 0.0
 
     def names(self, *verdicts: str) -> list[str]:
         return sorted(r["case"] for r in self.runs if r["verdict"] in verdicts)
@@ -88,6 +90,18 @@ def _run(what: str, catalogue: Path, python: str, jobs: int, only: str | None) -
         return Outcome(what, tuple(runs), "".join(log))
 
 
+def _whatever_happens(what: str, catalogue: Path, python: str, jobs: int, only: str | None) -> Outcome:
+    """As `run`; a harness that fails counts as a crash, and what else there is to run is run."""
+    started = time.monotonic()
+    try:
+        outcome = run(what, catalogue, python, jobs=jobs, only=only)
+    except RuntimeError as error:
+        print(error, flush=True)
+        runs = ({"case": "the harness", "group": "the harness", "verdict": "crash", "crash": str(error)},)
+        outcome = Outcome(what, runs, str(error))
+    return replace(outcome, seconds=time.monotonic() - started)
+
+
 def _our_notebooks(catalogue: Path, folder: Path) -> Path:
     """A folder as the harness wants one: our notebooks, and the catalogue's way of reading them."""
     shutil.copytree(Path(__file__).with_name("notebooks"), folder / "ours" / "notebooks")
@@ -121,7 +135,7 @@ def matrix(found: list[tuple[dict[str, str], list[Outcome]]]) -> str:
         for outcome in outcomes:
             counts = Counter(r["verdict"] for r in outcome.runs)
             told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
-            lines.append(f"    {outcome.what:6} {len(outcome.runs):4} run: {told}")
+            lines.append(f"    {outcome.what:6} {len(outcome.runs):4} run in {outcome.seconds:4.0f} s: {told}")
     return "\n".join(lines)
 
 
@@ -145,17 +159,21 @@ def main() -> int:
     parser.add_argument("--only", help="comma-separated parts of the sessions' names")
     parser.add_argument("-j", "--jobs", type=int, default=2)
     parser.add_argument("--python", action="append", help="an interpreter to run the kernels on; may be repeated")
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"which of {', '.join(PARTS)} (default: all)")
     args = parser.parse_args()
+    if not set(args.parts.split(",")) <= set(PARTS):
+        parser.error(f"--parts takes {', '.join(PARTS)}")
     if not (args.catalogue / "harness.py").exists():
         print(f"no catalogue: {args.catalogue} holds no harness.py", file=sys.stderr)
         return 2
-    found = []
+    found: list[tuple[dict[str, str], list[Outcome]]] = []
     for python in args.python or [sys.executable]:
         has = versions(python)
         print(f"==== {', '.join(f'{k} {v}' for k, v in has.items())}", flush=True)
-        catalogue = args.catalogue.resolve()
-        jobs = {"cases": args.jobs}
-        found.append((has, [run(w, catalogue, python, jobs=jobs.get(w, 1), only=args.only) for w in PARTS]))
+        found.append((has, []))
+        for part in args.parts.split(","):
+            found[-1][1].append(_whatever_happens(part, args.catalogue.resolve(), python, args.jobs, args.only))
+            print("\n" + matrix(found) + "\n", flush=True)  # so far: a run that is cut off has told what it saw
     for has, outcomes in found:
         print(f"\n==== Python {has['python']}\n{table(outcomes)}")
         for outcome in outcomes:
