@@ -123,17 +123,18 @@ class NodeProcesses:
             raise RuntimeError(f"containerd of {self.node.name} does not answer:\n{log}") from None
 
     def import_images(self, archives: Sequence[Path]) -> None:
-        """Give the node these images, but for those that it has."""
+        """Give the node these images, but for those that it has under their names."""
         mark = self.root / "archives"
-        had = mark.read_text().split() if mark.exists() else []
+        # By the image's name: what another checkout has imported since is what the node has now.
+        had = {line.rpartition("-")[0]: line for line in (mark.read_text().split() if mark.exists() else ())}
         for archive in archives:
-            if archive.name not in had:
+            name = archive.name.rpartition("-")[0]
+            if had.get(name) != archive.name:
                 # One that is replaced under its name is not found by its digest afterwards, as image volumes need.
-                name = archive.name.rpartition("-")[0]
                 self.ctr("--namespace", "k8s.io", "images", "rm", "--sync", contents.reference(name), check=False)
                 self.ctr("--namespace", "k8s.io", "images", "import", "--local", str(archive))
-                had.append(archive.name)
-                mark.write_text("\n".join(had))
+                had[name] = archive.name
+                mark.write_text("\n".join(had.values()))
 
     def start_kubelet(self) -> None:
         self._run(
