@@ -87,9 +87,9 @@ class Trial:
         answer = await self._request(method, f"{self.url}/hub/api/{path}", "{}" if method == "POST" else None)
         return json.loads(answer.body) if answer.body else None
 
-    async def _request(self, method: str, url: str, body: str | None = None) -> HTTPResponse:
+    async def _request(self, method: str, url: str, body: str | None = None, timeout_s: float = 60) -> HTTPResponse:
         return await self._http.fetch(
-            HTTPRequest(url, method=method, headers=self._headers, body=body, request_timeout=60)
+            HTTPRequest(url, method=method, headers=self._headers, body=body, request_timeout=timeout_s)
         )
 
     async def _start(self) -> None:
@@ -125,7 +125,8 @@ class Trial:
         return str(json.loads(answer.body)["kernel"]["id"])
 
     async def _has_kernel(self, kernel: str) -> bool | None:
-        answer = await self._request("GET", f"{self._server}/api/kernels")
+        # What reaches a pod that is just going is never answered.
+        answer = await self._request("GET", f"{self._server}/api/kernels", timeout_s=5)
         return True if any(found["id"] == kernel for found in json.loads(answer.body)) else None
 
     async def _read(self, kernel: str) -> str:

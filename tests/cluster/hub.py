@@ -92,7 +92,7 @@ class ClusterHub(HubProcess):
         self._least_rights = least_rights
         self.token, self.secret = secrets.token_hex(16), secrets.token_hex(32)
         self._config = config
-        self._forward: subprocess.Popen[str] | None = None
+        self._forwards: list[subprocess.Popen[str]] = []
         self._public = self._control = 0
 
     # -- the hub's pod -------------------------------------------------------------------------------------------------
@@ -206,29 +206,38 @@ class ClusterHub(HubProcess):
 
     def _connect(self) -> None:
         """Forward the proxy's and the control server's ports to free ones of this machine."""
-        self._forward = subprocess.Popen(
-            [*self._command, "-n", self.namespace, "port-forward", "pod/hub", ":8000", f":{CONTROL_PORT}"],
+        self._public, self._control = self._forward("pod/hub", 8000, CONTROL_PORT)
+
+    def _forward(self, target: str, *ports: int) -> list[int]:
+        """Forward ports of a pod to free ones of this machine, which are returned in the same order."""
+        process = subprocess.Popen(
+            [*self._command, "-n", self.namespace, "port-forward", target, *(f":{port}" for port in ports)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        assert self._forward.stdout is not None
+        self._forwards.append(process)
+        assert process.stdout is not None
         found: dict[int, int] = {}
         said = ""
-        while len(found) < 2:
-            line = self._forward.stdout.readline()
+        while len(found) < len(ports):
+            line = process.stdout.readline()
             said += line
             if not line:
                 raise RuntimeError(f"kubectl port-forward ended: {said}")
             if match := re.search(r"127\.0\.0\.1:(\d+) -> (\d+)", line):
                 found[int(match[2])] = int(match[1])
-        self._public, self._control = found[8000], found[CONTROL_PORT]
+        return [found[port] for port in ports]
+
+    def _disconnect(self) -> None:
+        for process in self._forwards:
+            process.kill()
+            process.communicate()
+        self._forwards.clear()
 
     def close(self) -> None:
         """Remove the namespace and all that is in it; does not wait for that."""
-        if self._forward is not None:
-            self._forward.kill()
-            self._forward.communicate()
+        self._disconnect()
         binding = f"clusterrolebinding/{_NODES}-{self.namespace}"
         self._kubectl("delete", f"namespace/{self.namespace}", binding, "--wait=false", "--ignore-not-found")
         self.kubectl("delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false")
@@ -246,7 +255,8 @@ class ClusterHub(HubProcess):
     def revive(self, timeout_s: float = 90.0) -> None:
         """Start the hub again after `kill`."""
         self.shell("rm held")
-        if self._forward is not None and self._forward.poll() is not None:  # as soon as it is refused by a port
+        if any(process.poll() is not None for process in self._forwards):  # as soon as it is refused by a port
+            self._disconnect()
             self._connect()
         self.wait_for(self.answers, timeout_s, "the hub does not answer")
 
