@@ -93,6 +93,20 @@ def test_every_change_of_the_settings_restarts_the_hub(render: Render) -> None:
     assert annotations({"hub": {"extraConfig": {"a": "pass"}}}) != before
 
 
+@pytest.mark.parametrize(
+    ("values", "taints"),
+    [
+        ({}, None),
+        ({"servers": {"evacuationTaints": ["mine.example.org/*:NoSchedule"]}}, ["mine.example.org/*:NoSchedule"]),
+        ({"rbac": {"watchNodes": False}}, []),
+        ({"rbac": {"create": False, "watchNodes": False}}, None),
+    ],
+    ids=["the spawner's own", "given", "without the right to watch nodes", "rights made elsewhere"],
+)
+def test_taints_that_servers_flee_from(render: Render, values: dict[str, Any], taints: list[str] | None) -> None:
+    assert settings(render(values))["traits"].get("evacuation_taints") == taints
+
+
 # -- the store ---------------------------------------------------------------------------------------------------------
 
 

@@ -171,12 +171,21 @@ file:///tmp/elastic-spawner-checkpoints
   "return_after_eviction" $servers.returnAfterEviction
   "resize_in_place" $servers.resizeInPlace
   "checkpoint_deadline" $servers.checkpointDeadline
+  "save_interval" $servers.saveInterval
+  "room_timeout" $servers.roomTimeout
+  "concurrent_saves" $servers.concurrentSaves
+  "concurrent_starts" $servers.concurrentStarts
   "encrypt_checkpoints" $servers.encryptCheckpoints
   "min_mem" $servers.minMemory
   "min_cpus" $servers.minCpus
 -}}
 {{- with $servers.maxMemory }}{{ $_ := set $traits "max_mem" . }}{{ end -}}
 {{- with $servers.maxCpus }}{{ $_ := set $traits "max_cpus" . }}{{ end -}}
+{{- if and .Values.rbac.create (not .Values.rbac.watchNodes) -}}
+{{- $_ := set $traits "evacuation_taints" list -}}
+{{- else if not (kindIs "invalid" $servers.evacuationTaints) -}}
+{{- $_ := set $traits "evacuation_taints" $servers.evacuationTaints -}}
+{{- end -}}
 {{- if eq .Values.store.type "pvc" -}}
 {{- $_ := set $traits "store_volume" (dict "persistentVolumeClaim" (dict "claimName" (include "elastic.claimName" .))) -}}
 {{- end -}}
