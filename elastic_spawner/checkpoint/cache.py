@@ -51,6 +51,8 @@ class Cache:
     def __init__(self) -> None:
         self._known: dict[tuple[str, ...], Known] = {}
         self._refused: dict[str, tuple[Key, str]] = {}
+        self.hung: set[Key] = set()
+        """What was tried ahead, and ended or stopped the child that did it: that is left to the save."""
         self.record = Record()
 
     def find(self, names: tuple[str, ...], key: Key | None) -> Known | None:
@@ -84,6 +86,7 @@ class Cache:
         alive = set(names)
         self._known = {g: k for g, k in self._known.items() if alive.issuperset(g)}
         self._refused = {n: r for n, r in self._refused.items() if n in alive}
+        self.hung.clear()
 
 
 def key_of(view: SessionView, names: Iterable[str]) -> Key | None:

@@ -7,7 +7,7 @@ are recomputed from what is stored, or lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,22 +105,16 @@ class Serialiser:
         known = self.cache.find(names, key)
         return Component(names, None, dict(known.loaded_digests) if known is not None else {}, key, known)
 
-    def ahead(self, groups: Iterable[tuple[str, ...]]) -> Iterator[None]:
+    def ahead(self, groups: Iterable[tuple[str, ...]]) -> tuple[dict[tuple[str, ...], Key], trial.Answers]:
         """Have a forked child find out what `probe` would of these groups, as far as it will still hold then.
 
-        In steps. Nothing is kept but the findings, and of a group nothing unless all its names can be stored.
+        Returns the keys of those that it looks at, and its answers in their order: ``{}``, ``{"refused": why}``, or
+        what is `Known` then. Once it was asked, nothing is held of the session's values.
         """
-        waiting = [names for names in groups if self._is_worth_trying(names)]
-        sizes = [sum(self.walks[n].bytes for n in names) for names in waiting]
-        for answer in trial.asking(sizes, lambda i: self._alone(waiting[i])):
-            if answer is not None and (found := answer[1].get("answer")):
-                names = waiting[answer[0]]
-                if "refused" in found:
-                    self._refuse(names[0], found["refused"], Probe())
-                else:
-                    key = key_of(self.view, names)
-                    self.cache.keep(names, Known(key, found["codec"], found["bytes"], found["loaded"]))
-            yield
+        waiting = {names: key for names in groups if (key := self._worth_trying(names)) is not None}
+        order = list(waiting)
+        sizes = [sum(self.walks[n].bytes for n in names) for names in order]
+        return waiting, trial.asking(sizes, lambda i: self._alone(order[i]))
 
     def _alone(self, names: tuple[str, ...]) -> dict[str, Any]:
         """In the child: by which codec the group can be stored, or why it cannot, if that is all there is to it."""
@@ -142,13 +136,16 @@ class Serialiser:
             rung += 1
         return {"refused": reason} if len(names) == 1 else {}
 
-    def _is_worth_trying(self, names: tuple[str, ...]) -> bool:
+    def _worth_trying(self, names: tuple[str, ...]) -> Key | None:
+        """The key of names of which something is to be found out before they are stored."""
         if all(self.walks[n].modules <= _AS_THEY_WERE and not self.walks[n].compiled for n in names):
-            return False
+            return None
         component = self.component(names)
-        if component.key is None or component.known is not None or self._is_put_off(names):
-            return False
-        return len(names) > 1 or self.cache.why_refused(names[0], component.key) is None
+        if component.known is not None or self._is_put_off(names) or component.key in self.cache.hung:
+            return None
+        if len(names) == 1 and self.cache.why_refused(names[0], component.key) is not None:
+            return None
+        return component.key
 
     def _is_put_off(self, names: tuple[str, ...]) -> bool:
         size = sum(self.walks[n].bytes for n in names)

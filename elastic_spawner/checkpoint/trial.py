@@ -14,7 +14,7 @@ import signal
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,8 @@ the fork (OpenMP) waits for them for ever."""
 _BYTES_PER_SECOND = 20e6
 _LOOK = 0.001
 _NICE = 10
+
+Answers = Generator["tuple[int, dict[str, Any]] | None", None, None]
 
 _kept: list[Any] = []
 """What the child loaded and must not drop before it ends: a ``__del__`` would act a second time."""
@@ -66,28 +68,29 @@ def loaded(payload: pickling.Payload, namespace: dict[str, Any]) -> dict[str, di
     return {"digests": {n: w.digest for n, w in walks.items()}, "types": {n: label(type(v)) for n, v in values.items()}}
 
 
-def asking(
-    sizes: Sequence[int], work: Callable[[int], Any], waits: bool = False
-) -> Iterator[tuple[int, dict[str, Any]] | None]:
+def asking(sizes: Sequence[int], work: Callable[[int], Any], waits: bool = False) -> Answers:
     """Do ``work(i)`` for each i in a forked child, which is given time by the ``sizes`` (in bytes).
 
-    Yields i and ``{"answer": ...}``, or ``{"error": what it raised}``; nothing for those at which the child hung or
-    died, and None while there is no answer, unless it ``waits``. When it is closed there is no child any more.
+    Yields i and ``{"answer": ...}``, or ``{"error": what it raised}``. Who ``waits`` gets no answer for those at which
+    the child hung or died; who does not gets None while there is none yet, and no more answers after such a one.
+    Nothing is held of the ``work`` then. When it is closed there is no child any more.
     """
     start = 0
     while start < len(sizes) and hasattr(os, "fork"):
         last = start - 1
         with closing(_one_child(sizes, start, work, waits)) as answers:
+            if not waits:
+                del work
             for answer in answers:
                 last = last if answer is None else answer[0]
                 yield answer
+        if not waits:
+            return
         start = last + 2  # the one after the last answer hung the child, or killed it: go on behind it
 
 
-def _one_child(
-    sizes: Sequence[int], start: int, work: Callable[[int], Any], waits: bool
-) -> Generator[tuple[int, dict[str, Any]] | None, None, None]:
-    """Fork once and pass on what the child answers, until it stops answering."""
+def _one_child(sizes: Sequence[int], start: int, work: Callable[[int], Any], waits: bool) -> Answers:
+    """Fork once; what the child answers, until it stops answering."""
     reader, writer = os.pipe()
     try:
         with warnings.catch_warnings():
@@ -96,7 +99,7 @@ def _one_child(
     except OSError:
         os.close(reader)
         os.close(writer)
-        return
+        return _no_answers()
     if pid == 0:
         try:
             os.close(reader)
@@ -104,6 +107,14 @@ def _one_child(
         finally:
             os._exit(0)
     os.close(writer)
+    return _answers(reader, pid, sizes, start, waits)
+
+
+def _no_answers() -> Answers:
+    yield from ()
+
+
+def _answers(reader: int, pid: int, sizes: Sequence[int], start: int, waits: bool) -> Answers:
     try:
         rest = b""
         for index in range(start, len(sizes)):

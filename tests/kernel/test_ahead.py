@@ -65,3 +65,19 @@ def test_no_cell_finds_a_child(kernel: Kernel) -> None:
     time.sleep(0.1)
     kernel.execute("try:\n    found.append(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError as e:\n    found = e")
     assert kernel.value("type(found).__name__") == "'ChildProcessError'"
+
+
+def test_nothing_is_held_meanwhile(kernel: Kernel) -> None:
+    """While a child is there, an object that the session drops is gone."""
+    kernel.execute(
+        "import gc, os, time, weakref\nme = os.getpid()\nclass Slow:\n    def __hash__(self):\n"
+        "        time.sleep(0.7 * (os.getpid() != me))\n        return 7"
+    )
+    kernel.execute("a, made = A(1), {Slow(): 1}\nref = weakref.ref(a)")
+    end = time.monotonic() + 60
+    while kernel.value(f"{STATE}._trying") != "True":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    # an expression beside an empty cell, of which nobody is told
+    assert kernel.value("(globals().pop('a') and None, gc.collect(), ref())[2]") == "None"
+    assert kernel.value(f"{STATE}._trying") == "True"
