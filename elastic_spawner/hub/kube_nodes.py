@@ -147,7 +147,7 @@ async def _events(api: Any, version: str) -> AsyncIterator[dict[str, Any]]:
 
 
 def _check(status: int, found: Mapping[str, Any]) -> None:
-    if status in (401, 403):
+    if status == 403:
         raise NotAllowed(found.get("message") or f"status {status}")
     if status == 410:
         raise Expired

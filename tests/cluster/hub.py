@@ -205,13 +205,15 @@ class ClusterHub(HubProcess):
         }
 
     def _connect(self) -> None:
-        """Forward the proxy's and the control server's ports to free ones of this machine."""
-        self._public, self._control = self._forward("pod/hub", 8000, CONTROL_PORT)
+        """Forward the proxy's and the control server's ports to free ones of this machine, or to those that it had."""
+        had = self._public, self._control
+        self._public, self._control = self._forward("pod/hub", 8000, CONTROL_PORT, here=had)
 
-    def _forward(self, target: str, *ports: int) -> list[int]:
-        """Forward ports of a pod to free ones of this machine, which are returned in the same order."""
+    def _forward(self, target: str, *ports: int, here: tuple[int, ...] = ()) -> list[int]:
+        """Forward ports of a pod to those of this machine, or to free ones, which are returned in the same order."""
+        pairs = [f"{local or ''}:{port}" for local, port in zip(here or (0,) * len(ports), ports, strict=True)]
         process = subprocess.Popen(
-            [*self._command, "-n", self.namespace, "port-forward", target, *(f":{port}" for port in ports)],
+            [*self._command, "-n", self.namespace, "port-forward", target, *pairs],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -255,10 +257,13 @@ class ClusterHub(HubProcess):
     def revive(self, timeout_s: float = 90.0) -> None:
         """Start the hub again after `kill`."""
         self.shell("rm held")
+        self.wait_for(self.answers, timeout_s, "the hub does not answer")
+
+    def answers(self) -> bool:
         if any(process.poll() is not None for process in self._forwards):  # as soon as it is refused by a port
             self._disconnect()
             self._connect()
-        self.wait_for(self.answers, timeout_s, "the hub does not answer")
+        return super().answers()
 
     def pause_at(self, place: str) -> None:
         """Hold the next move at a place, such as ``before end_server``; for a hub with the pausing configuration."""

@@ -19,7 +19,7 @@ ROOMS = "elastic-spawner/keeps-room-for"
 
 @pytest.fixture(scope="module")
 def hub(make_hub: Callable[..., ClusterHub]) -> ClusterHub:
-    return make_hub(PAUSING.read_text())
+    return make_hub(PAUSING.read_text() + "c.ElasticKubeSpawner.resize_in_place = False\n")
 
 
 @pytest.fixture(scope="module")
