@@ -54,6 +54,10 @@ def configure(
         if secret:
             traits.secret = secret
     c.ElasticSpawnerMixin.data_dir = str(data_dir)
+    if "init_spawners_timeout" not in c.JupyterHub:
+        # A hub that was killed in the middle of a move goes on with it before it listens. Its servers may need it
+        # meanwhile, to sign what they send to a store.
+        c.JupyterHub.init_spawners_timeout = 1
     if store_url:
         c.ElasticSpawnerMixin.store_url = store_url
 

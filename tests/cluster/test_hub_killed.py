@@ -49,7 +49,7 @@ def test_the_next_hub_finishes_it(hub: ClusterHub, note: Notebook, number: int, 
         hub.evict("max")
     hub.wait_until_paused()
     hub.kill()
-    assert len(hub.pods(ROOMS)) == (place == "after reserve_room")
+    assert len(hub.pods(ROOMS)) == (cause == "resize")  # until the server takes its place
     hub.revive()
     hub.wait_for(lambda: hub.server("max").get("ready"), 120, "the server is not ready")
     after = hub.wait_for_another_pod("max", before)

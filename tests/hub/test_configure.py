@@ -23,6 +23,14 @@ def c(tmp_path, monkeypatch) -> Config:
     return Config()
 
 
+def test_a_hub_listens_before_it_has_gone_on_with_all_moves_unless_the_admin_wants_otherwise(c):
+    configure(c, service=False)
+    assert c.JupyterHub.init_spawners_timeout == 1
+    c.JupyterHub.init_spawners_timeout = 10
+    configure(c, service=False)
+    assert c.JupyterHub.init_spawners_timeout == 10
+
+
 def test_everything_is_registered(c, tmp_path):
     c.Authenticator.admin_users = {"root"}
     configure(c, resizers=["ann"], resizer_groups=["staff"], service_port=4321)
