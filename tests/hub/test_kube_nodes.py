@@ -18,6 +18,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
 from elastic_spawner.hub import kube_leaving
+from elastic_spawner.hub.agent_client import AgentError
 from elastic_spawner.hub.kube import ElasticKubeSpawner
 from elastic_spawner.hub.kube_nodes import EVACUATION_TAINTS, NodeWatch
 from elastic_spawner.hub.kube_watch import DisruptionWatch
@@ -223,3 +224,48 @@ def test_a_thousand_servers_are_moved_without_a_request_more_and_not_all_at_once
 
     assert asyncio.run(play()) == {"list": 1, "watch": 1}
     assert Simulated.most_saving == 20  # the default of `concurrent_saves`
+
+
+class Stubborn(Simulated):
+    """Its kernel is busy the first two times, and it always comes back to the node that it was on."""
+
+    tries = 0
+
+    async def save_for_move(self, action: Save) -> tuple[int, tuple[str, ...]]:
+        assert (action.on_busy, action.on_loss) == ("refuse", "refuse")
+        self.tries += 1
+        if self.tries < 3:
+            raise AgentError("busy", "a cell is running")
+        return 1, ()
+
+    async def launch_server(self, size: Size) -> None:
+        pass
+
+
+def test_a_busy_server_is_left_alone_and_tried_again_and_one_that_came_back_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kube_leaving, "watch", DisruptionWatch())
+    monkeypatch.setattr(kube_leaving, "EVACUATION_PAUSE_S", 0.2)
+
+    async def play() -> tuple[Any, list[str]]:
+        async with Api("going") as api:
+            server, ends = spawner(Stubborn), []
+            server.api, server.where = api.core, "going"
+            ended = server.move_ended
+
+            async def noted(move: Any) -> None:
+                ends.append(move.step.value)
+                await ended(move)
+
+            server.move_ended = noted
+            server._look_after()
+            await until(lambda: api.watches)
+            api.taint("going", "karpenter.sh/disrupted")
+            await until(lambda: "done" in ends)
+            await asyncio.sleep(1.5)
+            return server, ends
+
+    server, ends = asyncio.run(play())
+    assert ends == ["refused", "refused", "done"] and server.tries == 3
+    assert "is about to go: karpenter.sh/disrupted:NoSchedule" in server.move.notes[0]
