@@ -184,8 +184,14 @@ def _random(numpy: Any, obj: Any) -> Any:
     cls = type(obj)
     if cls is numpy.random.Generator:
         return rebuild.numpy_generator, (obj.bit_generator,)
+    if cls is numpy.random.RandomState:
+        if obj is numpy.random.mtrand._rand:
+            return rebuild.attribute, ("numpy.random.mtrand", "_rand")  # its state is hidden state
+        state = obj.get_state(legacy=False)
+        return rebuild.numpy_random_state, (obj._bit_generator,), state, None, None, rebuild.set_numpy_random_state
     seeds = getattr(obj, "seed_seq", None)
-    if getattr(numpy.random, cls.__name__, None) is not cls or type(seeds) is not numpy.random.SeedSequence:
+    old = cls is numpy.random.MT19937 and seeds is None  # seeded as RandomState does it
+    if getattr(numpy.random, cls.__name__, None) is not cls or not (old or type(seeds) is numpy.random.SeedSequence):
         return NotImplemented
     return rebuild.bit_generator, (cls.__name__, seeds), obj.state, None, None, rebuild.set_bit_generator
 

@@ -53,14 +53,16 @@ class LiveReducer:
             return simple(obj)
         if is_file(cls):
             return _file(obj)
+        module = cls.__module__
         if cls is decimal.Context and obj is decimal.getcontext():
             return decimal.getcontext, ()  # its settings are hidden state
+        if module == "random" and obj is getattr(sys.modules["random"], "_inst", None):
+            return rebuild.attribute, ("random", "_inst")  # whoever holds its methods draws from the one stream
         running = _running(obj)
         if running is not None:
             raise Unsavable(running)
         if cls in _VIEWS:
             return rebuild.view, (_VIEWS[cls], _mapping_of(obj))
-        module = cls.__module__
         if module == "ipykernel.iostream":
             name = next((n for n, s in kernel_streams.items() if s is obj), None)
             return NotImplemented if name is None else (rebuild_live.stream, (name,))

@@ -141,7 +141,21 @@ def bit_generator(name: str, seeds: Any) -> Any:
     """A bit generator of numpy.random; ``seeds`` is the SeedSequence that others are spawned from."""
     import numpy
 
+    if seeds is None:
+        return numpy.random.RandomState(0)._bit_generator  # seeded in the old way
     return getattr(numpy.random, name)(seeds)
+
+
+def numpy_random_state(bits: Any) -> Any:
+    """numpy.random.RandomState over a bit generator."""
+    import numpy
+
+    return numpy.random.RandomState(bits)
+
+
+def set_numpy_random_state(made: Any, state: dict[str, Any]) -> None:
+    """Put a RandomState where it was."""
+    made.set_state(state)
 
 
 def set_bit_generator(bits: Any, state: dict[str, Any]) -> None:

@@ -263,3 +263,44 @@ case(
     ],
     may_lose=("info",),
 )
+
+case(
+    "functions_of_the_global_streams",
+    [
+        "import random, numpy as np\nfrom random import random as draw, shuffle\nfrom numpy.random import normal\nrandom.seed(5); np.random.seed(6)\nchoice = random.choice\nuni = np.random.uniform\ntools = {'u': uni, 'd': draw}\nr = np.random.mtrand._rand",
+        "a = draw(), normal(), choice(range(100))",
+    ],
+    [
+        "(random.seed(1), draw() == (random.seed(1), random.random())[1])[1]",
+        "(np.random.seed(2), uni() == (np.random.seed(2), np.random.uniform())[1])[1]",
+        "(np.random.seed(2), normal() == (np.random.seed(2), np.random.normal())[1])[1]",
+        "tools['u'].__self__ is np.random.mtrand._rand and choice.__self__ is random._inst and r is np.random.mtrand._rand",
+    ],
+    needs="numpy",
+)
+case(
+    "streams_go_on_through_aliases",
+    [
+        "import random, numpy as np\nfrom random import random as draw\nfrom numpy.random import normal\nrandom.seed(5); np.random.seed(6)\nold = np.random.RandomState(3)\nheld = [old, old._bit_generator]",
+        "a = draw(), normal(), old.normal()",
+    ],
+    ["draw() == $x$ and normal() == $y$ and old.normal() == $z$", "held[0] is old"],
+    needs="numpy",
+    capture={
+        "x": "(lambda s: (random.random(), random.setstate(s)))(random.getstate())[0]",
+        "y": "float((lambda s: (np.random.normal(), np.random.set_state(s)))(np.random.get_state())[0])",
+        "z": "float((lambda s: (old.normal(), old.set_state(s)))(old.get_state())[0])",
+    },
+)
+case(
+    "global_rng_in_objects",
+    [
+        "import numpy as np, random\nclass Sim:\n    def __init__(self, rng=np.random): self.rng = rng; self.r = random\n    def go(self): return float(self.rng.rand()), self.r.random()\nnp.random.seed(1); random.seed(2)\ns = Sim(); t = Sim(np.random.RandomState(4)); g = Sim(np.random.default_rng(3).random) if False else None",
+        "v = s.go(), t.go()",
+    ],
+    ["s.rng is np.random and s.r is random", "s.go() == $x$"],
+    capture={
+        "x": "(lambda a, b: (s.go(), np.random.set_state(a), random.setstate(b)))(np.random.get_state(), random.getstate())[0]"
+    },
+    needs="numpy",
+)
