@@ -7,12 +7,13 @@ current self-hosted servers honour.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from elastic_spawner.errors import StoreError, StoreNotFound, StoreURLError
+from elastic_spawner.errors import StoreError, StoreNotFound, StoreUnavailable, StoreURLError
 from elastic_spawner.stores.base import Buffer, Entry, Store, check_key
 from elastic_spawner.stores.errors import s3_errors
 
@@ -23,8 +24,12 @@ SLACK_S = 5.0
 """A copy onto itself that is dated longer ago than this has not changed the date: some servers do nothing then."""
 
 _PARALLEL = 8
+_TRIES = 4
+_PAUSE_S = 0.2
 _TEXTS = ("endpoint", "region", "sse", "sse_kms_key_id")
 _YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+
+T = TypeVar("T")
 
 
 class S3Store(Store):
@@ -106,12 +111,10 @@ class S3Store(Store):
         return cls(parts.netloc, parts.path, **{**given, **options})
 
     def get(self, key: str) -> bytes:
-        with s3_errors(self.endpoint, self._name(key)):
-            return bytes(self.client.get_object(Bucket=self.bucket, Key=self._key(key))["Body"].read())
+        return self._fetch(key, lambda answer: bytes(answer["Body"].read()))
 
     def get_into(self, key: str, buffer: memoryview) -> int:
-        with s3_errors(self.endpoint, self._name(key)):
-            answer = self.client.get_object(Bucket=self.bucket, Key=self._key(key))
+        def fill(answer: Any) -> int:
             size, body, count = int(answer["ContentLength"]), answer["Body"], 0
             while count < min(size, len(buffer)):
                 read = body.readinto(buffer[count:])
@@ -120,6 +123,24 @@ class S3Store(Store):
                 count += read
             body.close()
             return size if size > len(buffer) else count
+
+        return self._fetch(key, fill)
+
+    def _fetch(self, key: str, take: Callable[[Any], T]) -> T:
+        """Ask for an object and take its content. botocore asks again where a request fails, not where its answer is
+        cut off while it is read."""
+        from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+
+        for attempt in range(_TRIES):
+            try:
+                with s3_errors(self.endpoint, self._name(key)):
+                    return take(self.client.get_object(Bucket=self.bucket, Key=self._key(key)))
+            except StoreUnavailable as error:
+                cut = isinstance(error.__cause__, (IncompleteReadError, ReadTimeoutError, ResponseStreamingError))
+                if not cut or attempt == _TRIES - 1:
+                    raise
+            time.sleep(_PAUSE_S * 4**attempt)
+        raise AssertionError("unreachable")
 
     def put(self, key: str, data: Buffer) -> None:
         with s3_errors(self.endpoint, self._name(key)):
