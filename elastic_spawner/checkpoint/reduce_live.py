@@ -29,6 +29,7 @@ from ..objects.live import (
     proxied,
     rlock_count,
     sqlite_state,
+    weak_callback,
 )
 from . import rebuild, rebuild_live
 
@@ -243,10 +244,10 @@ _SIMPLE: dict[type, Any] = {
     _WEEK: lambda week: (rebuild.week, tuple(week)),  # pickled, it would become a tuple
     LockType: lambda lock: (rebuild.lock, (lock.locked(),)),
     RLockType: lambda lock: (rebuild.rlock, (rlock_count(lock),)),
-    weakref.ref: lambda r: (rebuild.weak_reference, (r(),)),
-    weakref.WeakMethod: lambda r: (rebuild.weak_method, (r(),)),
-    weakref.ProxyType: lambda p: (rebuild.weak_proxy, (proxied(p),)),
-    weakref.CallableProxyType: lambda p: (rebuild.weak_proxy, (proxied(p),)),
+    weakref.ref: lambda r: (rebuild.weak_reference, (r(), weak_callback(r))),
+    weakref.WeakMethod: lambda r: (rebuild.weak_method, (r(), weak_callback(r))),
+    weakref.ProxyType: lambda p: (rebuild.weak_proxy, (proxied(p), weak_callback(p))),
+    weakref.CallableProxyType: lambda p: (rebuild.weak_proxy, (proxied(p), weak_callback(p))),
     weakref.WeakValueDictionary: _weak_values,
     weakref.WeakKeyDictionary: lambda w: (rebuild.weak_keys, (list(w.items()),)),
     weakref.WeakSet: lambda w: (rebuild.weak_set, (list(w),)),

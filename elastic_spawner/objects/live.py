@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 import types
+import weakref
 from typing import Any
 
 from .digest import digest_of
@@ -167,6 +168,16 @@ def is_outward(obj: Any) -> bool:
     if sqlite3 is not None and isinstance(obj, sqlite3.Connection):
         return sqlite_state(obj)[0] != ""  # a database in memory is the session's own
     return False
+
+
+def weak_callback(reference: Any) -> Any:
+    """What a weak reference, method or proxy calls when that goes which it stands for; None when it calls nothing."""
+    if type(reference) is not weakref.WeakMethod:
+        return next(iter(gc.get_referents(reference)), None)  # a proxy cannot be asked: it would hand that on
+    # it has a function of its own, with that of whoever made it in its closure
+    own = reference.__callback__
+    cells = dict(zip(own.__code__.co_freevars, own.__closure__ or ())) if own is not None else {}
+    return cells["callback"].cell_contents if "callback" in cells else None
 
 
 def is_ctypes(cls: type) -> bool:

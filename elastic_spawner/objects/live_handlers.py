@@ -17,6 +17,7 @@ from .live import (
     kernel_streams,
     live_state,
     proxied,
+    weak_callback,
 )
 
 if TYPE_CHECKING:
@@ -87,18 +88,21 @@ def ctypes_objects(walker: Walker, members: list[Any]) -> None:
 
 
 def weak_references(walker: Walker, members: list[Any]) -> None:
-    """weakref.ref: linked with what it points to."""
+    """weakref.ref: linked with what it points to, and what it calls when that goes."""
     walker.push(walker.hold([r() for r in members]))
+    walker.push([weak_callback(r) for r in members])
 
 
 def weak_methods(walker: Walker, members: list[Any]) -> None:
     """weakref.WeakMethod: linked with the object and the function."""
     walker.push(walker.keep([r() for r in members]))
+    walker.push([weak_callback(r) for r in members])
 
 
 def weak_proxies(walker: Walker, members: list[Any]) -> None:
     """weakref.proxy: linked with what it stands for, and never asked for anything, which it would hand on."""
     walker.push(walker.hold([proxied(p) for p in members]))
+    walker.push([weak_callback(p) for p in members])
 
 
 def weak_containers(walker: Walker, members: list[Any]) -> None:

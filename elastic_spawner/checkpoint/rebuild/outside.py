@@ -100,25 +100,25 @@ def logger(name: str) -> Any:
     return logging.getLogger(name)
 
 
-def weak_reference(target: Any) -> Any:
+def weak_reference(target: Any, callback: Any = None) -> Any:
     """weakref.ref; to something that is gone when ``target`` is None."""
     if target is None:
-        target = type("Gone", (), {})()
-    return weakref.ref(target)
+        target, callback = type("Gone", (), {})(), None
+    return weakref.ref(target, callback)
 
 
-def weak_method(method: Any) -> Any:
+def weak_method(method: Any, callback: Any = None) -> Any:
     """weakref.WeakMethod; of an object that is gone when ``method`` is None."""
     if method is None:
-        method = type("Gone", (), {"method": lambda self: None})().method
-    return weakref.WeakMethod(method)
+        method, callback = type("Gone", (), {"method": lambda self: None})().method, None
+    return weakref.WeakMethod(method, callback)
 
 
-def weak_proxy(target: Any) -> Any:
+def weak_proxy(target: Any, callback: Any = None) -> Any:
     """weakref.proxy; of something that is gone when ``target`` is None."""
     if target is None:
-        target = type("Gone", (), {})()
-    return weakref.proxy(target)
+        target, callback = type("Gone", (), {})(), None
+    return weakref.proxy(target, callback)
 
 
 def week(year: int, number: int, day: int) -> Any:

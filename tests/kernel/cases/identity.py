@@ -214,6 +214,18 @@ case(
 )
 
 case(
+    "weak_references_that_call",
+    [
+        "import weakref\nclass N:\n    def m(self): return 1\na, b, c = N(), N(), N()\ngone = []\ndef tell(what): return lambda r: gone.append(what)",
+        "r = weakref.ref(a, tell('a')); p = weakref.proxy(b, tell('b')); m = weakref.WeakMethod(c.m, tell('c')); quiet = weakref.ref(c)",
+    ],
+    [
+        "r() is a and p.m() == 1 and m()() == 1 and quiet() is c and gone == []",
+        "(globals().pop('a') and None, globals().pop('b') and None, globals().pop('c') and None, sorted(gone) == ['a', 'b', 'c'])[3]",
+    ],
+)
+
+case(
     "exceptions_as_values",
     [
         "import traceback\nclass MyErr(ValueError):\n    def __init__(self, code, *, why):\n        super().__init__(f'{code}: {why}')\n        self.code, self.why = code, why\ntry:\n    try:\n        {}['k']\n    except KeyError as k:\n        raise MyErr(5, why=['w']) from k\nexcept MyErr as e:\n    err = e\nlines = traceback.format_exception(err)",
