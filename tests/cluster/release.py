@@ -38,8 +38,12 @@ def _image(reference: str) -> dict[str, str]:
 class ReleasedHub(ClusterHub):
     """A release of the chart with a hub of its own, in a namespace where Pod Security *restricted* is enforced."""
 
-    def __init__(self, kubectl: Kubectl, command: list[str], namespace: str) -> None:
+    def __init__(
+        self, kubectl: Kubectl, command: list[str], namespace: str, store: dict[str, Any] | None = None
+    ) -> None:
+        """``store`` is the chart's value of this name; the test cluster's S3 server by default."""
         super().__init__(kubectl, command, namespace)
+        self._store = store
         self._helm = shutil.which("helm") if os.environ.get("KUBECONFIG") else str(build.helm())
         self._kubeconfig = command[1].partition("=")[2]
 
@@ -47,7 +51,8 @@ class ReleasedHub(ClusterHub):
     def values(self) -> dict[str, Any]:
         """The values of the first installation."""
         return {
-            "store": {
+            "store": self._store
+            or {
                 "type": "s3",
                 "s3": {
                     "bucket": control.BUCKET,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +90,43 @@ def test_the_api_server_takes_every_object(released: ReleasedHub, mode: str) -> 
     said = released.kubectl("apply", *how, "-f", "-", text=made)
     kinds = {line.partition("/")[0] for line in said.splitlines()}
     assert {"networkpolicy.networking.k8s.io", "role.rbac.authorization.k8s.io", "secret"} <= kinds
+
+
+def test_one_volume_for_all(cluster: TestCluster) -> None:
+    """Each pod reaches its own user's folder only; the checkpoints of a user who is deleted are deleted."""
+    if not cluster.ours:
+        pytest.skip("NOT RUN: a volume on another cluster's nodes cannot be made from here")
+    name = f"test-{secrets.token_hex(4)}"
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root)
+        (folder / "bob").mkdir()
+        for path in (folder, folder / "bob"):
+            path.chmod(0o777)
+        spec = {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": name,
+            "hostPath": {"path": root},
+        }
+        volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
+        cluster.kubectl("apply", "-f", "-", text=json.dumps(volume))
+        store = {"type": "pvc", "pvc": {"storageClassName": name, "size": "1Gi"}}
+        hub = ReleasedHub(cluster.kubectl, cluster.command, name, store)
+        try:
+            hub.start()
+            note = open_notebook(hub, "ann")
+            hub.stop_server("ann", timeout_s=120)
+            assert list(folder.glob("ann/_/chunks/*/*"))
+            hub.start_server("ann", timeout_s=180)
+            note.browser = hub.login("ann")
+            note.browser.open_server()
+            check(note)
+            assert note.run("import os; print(os.listdir('/srv/elastic-checkpoints'))").stdout == "['ann']\n"
+            assert hub.api("DELETE", "/users/ann", timeout_s=120).status_code == 204
+            assert not list(folder.glob("ann/_/chunks/*/*")) and (folder / "bob").exists()
+        finally:
+            hub.close()
+            cluster.kubectl("delete", "persistentvolume", name, "--wait=false")
 
 
 def test_uninstalled_and_installed_again(released: ReleasedHub, cluster: TestCluster) -> None:
