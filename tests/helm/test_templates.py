@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jupyterhub.app import JupyterHub
+from traitlets.config import Config
 
 import elastic_spawner
+from elastic_spawner.hub.chart import configure_from_chart
+from elastic_spawner.hub.kube import ElasticKubeSpawner
 
 from .conftest import ALONE, CHART, S3, Render, Rendered
 
@@ -67,8 +71,39 @@ def test_a_hub_of_its_own(render: Render) -> None:
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
 
 
-def test_the_hubs_configuration_is_python(render: Render) -> None:
-    ast.parse(render(ALONE).one("ConfigMap", "elastic-spawner")["data"]["jupyterhub_config.py"])
+def test_the_hubs_configuration(render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run as JupyterHub runs it: each trait is one, `hub.config` wins over ours, and `hub.extraConfig` over all."""
+    hub = {
+        "enabled": True,
+        "user": {"storage": {"type": "dynamic", "storageClassName": "fast"}},
+        "config": {"KubeSpawner": {"start_timeout": 99}, "ElasticKubeSpawner": {"max_mem": "1G"}},
+        "extraConfig": {"b": "c.KubeSpawner.http_timeout += 1", "a": "c.KubeSpawner.http_timeout = 7"},
+    }
+    rendered = render({"store": S3, "hub": hub, "servers": {"maxMemory": "2G"}})
+    data = rendered.one("ConfigMap", "elastic-spawner")["data"]
+    (tmp_path / "settings.json").write_text(data["settings.json"])
+    (tmp_path / "hub.json").write_text(secret(rendered)["hub.json"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(configure_from_chart, "__defaults__", (tmp_path / "settings.json",))
+    monkeypatch.setenv("POD_NAMESPACE", "hubs")
+    for name in ("ELASTIC_SPAWNER_HUB_SECRET", "ELASTIC_COOKIE_SECRET", "ELASTIC_DUMMY_PASSWORD", "ELASTIC_TEST_TOKEN"):
+        monkeypatch.setenv(name, "ab" * 32)
+    c = Config()
+    code = data["jupyterhub_config.py"].replace("/etc/elastic-spawner", str(tmp_path))
+    exec(compile(code, "jupyterhub_config.py", "exec"), {"get_config": lambda: c})
+
+    known = ElasticKubeSpawner.class_traits(config=True)
+    for traits in (c.KubeSpawner, c.ElasticKubeSpawner, c.ElasticSpawnerMixin):
+        assert set(traits) <= set(known)
+    assert set(c.JupyterHub) <= set(JupyterHub.class_traits(config=True))
+    assert (c.KubeSpawner.start_timeout, c.KubeSpawner.http_timeout) == (99, 8)
+    assert c.ElasticKubeSpawner.max_mem == "1G"
+    assert c.KubeSpawner.storage_class == "fast"
+    assert c.KubeSpawner.volumes[0]["persistentVolumeClaim"]["claimName"] == "{pvc_name}"
+    assert c.KubeSpawner.container_security_context["capabilities"] == {"drop": ["ALL"]}
+    roles = {role["name"]: role for role in c.JupyterHub.load_roles}
+    assert all(scope.endswith("!user=elastic-test-user") for scope in roles["elastic-test"]["scopes"])
+    assert {service["name"] for service in c.JupyterHub.services} == {"elastic-test", "elastic"}
 
 
 def test_what_may_be_secret_in_the_hubs_settings_is_in_the_secret(render: Render) -> None:
