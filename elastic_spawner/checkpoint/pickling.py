@@ -23,7 +23,7 @@ import sys
 import types
 import typing
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -35,6 +35,7 @@ from ..objects.kinds import (
     raw_state,
     traceback_entries,
 )
+from ..objects.landmarks import at, landmarks
 from ..objects.live import is_ctypes, is_dynamic
 from ..objects.walk import Walk, collector_paused
 from . import deep, rebuild
@@ -107,8 +108,9 @@ class Reductions:
         for walk in walks:
             for cls, ids in walk.attributes.items():
                 self.sharing.setdefault(cls, set()).update(ids)
+        self.landmarks = landmarks() if any(w.landmarks for w in walks) else {}
         self.raw = raw
-        self.plain = True
+        self.plain = not self.landmarks
         """Whether only plain data was met so far."""
         self._by_class: dict[type, Callable[[Any], Any] | None] = {}
 
@@ -242,15 +244,26 @@ class _Pickler(pickle.Pickler):
         self.reducer_override = reductions  # type: ignore[method-assign]
 
 
-class _NanPickler(_Pickler):
-    """Keeps apart and together the NaNs of the session: two of them are equal only if they are the same object.
+def _place(obj: Any, known: Mapping[int, tuple[str, str]]) -> Any:
+    """The persistent id of what a module owns; None of any other object."""
+    place = known.get(id(obj))
+    return None if place is None else ("owned", *place)
 
-    Pickle writes floats by value; this asks for each object, and so is for small streams.
+
+class _AskingPickler(_Pickler):
+    """Asks for each object, and so is for streams that are small or need it.
+
+    It keeps by their place what modules own, and apart and together the NaNs of the session: two of them are equal only
+    if they are the same object, and pickle writes floats by value.
     """
+
+    def __init__(self, file: Any, reductions: Reductions, buffer_callback: Callable[[Any], Any] | None) -> None:
+        super().__init__(file, reductions, buffer_callback)
+        self.known = reductions.landmarks
 
     def persistent_id(self, obj: Any) -> Any:
         if type(obj) is not float or obj == obj:
-            return None
+            return _place(obj, self.known) if self.known else None
         known = next((m for m in ("math", "numpy") if m in sys.modules and vars(sys.modules[m])["nan"] is obj), None)
         return ("nan", known or id(obj), struct.pack(">d", obj))
 
@@ -271,6 +284,8 @@ _RENAMED = {("enum", "EnumType"): "EnumMeta"}
 class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         kind, name, data = pid
+        if kind == "owned":
+            return at(name, data)
         if kind != "nan":
             raise pickle.UnpicklingError(f"the stream refers to {kind!r}, which is unknown")
         if isinstance(name, str):
@@ -302,6 +317,9 @@ def _cloudpickler(file: Any, reductions: Reductions, buffer_callback: Callable[[
             reduced = reductions(obj)
             return super().reducer_override(obj) if reduced is NotImplemented else reduced
 
+        def persistent_id(self, obj: Any) -> Any:
+            return _place(obj, reductions.landmarks)
+
     return Pickler(file, protocol=_PROTOCOL, buffer_callback=buffer_callback)
 
 
@@ -312,6 +330,9 @@ def _dill_pickler(file: Any, reductions: Reductions, _buffer_callback: Any) -> A
         # the pure-Python pickler that dill builds on asks this first, as C's does
         def reducer_override(self, obj: Any) -> Any:
             return reductions(obj)
+
+        def persistent_id(self, obj: Any) -> Any:
+            return _place(obj, reductions.landmarks)
 
     # dill accepts a buffer callback and ignores it, so everything stays in the stream
     return Pickler(file, protocol=4, byref=False, recurse=False)
@@ -343,12 +364,14 @@ def dump(
             warnings.simplefilter("ignore")
             if codec in ("pickle", "raw"):
                 try:
-                    _Pickler(stream, reductions, aside).dump(values)
+                    (_AskingPickler if reductions.landmarks else _Pickler)(stream, reductions, aside).dump(values)
                     if isinstance(stream, _Memory) and stream.tell() <= _SMALL and _may_hold_nan(stream.getvalue()):
                         stream.restart()
                         buffers.clear()
-                        _NanPickler(stream, Reductions(namespace, walks, raw=codec != "pickle"), aside).dump(values)
+                        _AskingPickler(stream, Reductions(namespace, walks, raw=codec != "pickle"), aside).dump(values)
                 except RecursionError:
+                    if reductions.landmarks:
+                        raise
                     stream.restart()
                     buffers.clear()
                     reductions.plain = False

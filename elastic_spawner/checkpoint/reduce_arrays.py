@@ -185,8 +185,6 @@ def _random(numpy: Any, obj: Any) -> Any:
     if cls is numpy.random.Generator:
         return rebuild.numpy_generator, (obj.bit_generator,)
     if cls is numpy.random.RandomState:
-        if obj is numpy.random.mtrand._rand:
-            return rebuild.attribute, ("numpy.random.mtrand", "_rand")  # its state is hidden state
         state = obj.get_state(legacy=False)
         return rebuild.numpy_random_state, (obj._bit_generator,), state, None, None, rebuild.set_numpy_random_state
     seeds = getattr(obj, "seed_seq", None)

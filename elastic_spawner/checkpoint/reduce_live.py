@@ -57,8 +57,6 @@ class LiveReducer:
         module = cls.__module__
         if cls is decimal.Context and obj is decimal.getcontext():
             return decimal.getcontext, ()  # its settings are hidden state
-        if module == "random" and obj is getattr(sys.modules["random"], "_inst", None):
-            return rebuild.attribute, ("random", "_inst")  # whoever holds its methods draws from the one stream
         running = _running(obj)
         if running is not None:
             raise Unsavable(running)

@@ -286,11 +286,7 @@ def reduce(obj: Any) -> Any:
         return function, args, (*state[:-1], str(fill))
     if type(obj).__module__ == "numpy.random._generator":
         return type(obj), (obj.bit_generator,)  # numpy 1 tells a copy of its state, and not who shares it
-    if type(obj).__module__ == "random" and obj is getattr(sys.modules["random"], "_inst", None):
-        return "_inst"  # that of the functions of the module, whose state is hidden state
     if type(obj).__module__ == "numpy.random.mtrand":
-        if obj is sys.modules["numpy.random.mtrand"]._rand:
-            return "_rand"
         return type(obj), (obj._bit_generator, obj.get_state(legacy=False))
     if type(obj).__module__.startswith("scipy.spatial.") and type(obj).__name__ in ("KDTree", "cKDTree"):
         # the tree's own buffer is full of addresses; it follows from the rest

@@ -28,6 +28,7 @@ from . import handlers
 from .digest import Digest, blocks_of_strings
 from .grouping import by_kind
 from .kinds import ATOMIC, answers_for_pickling, has_default_reduce, importable, is_immutable, is_steady, is_user_class
+from .landmarks import landmarks
 from .live import is_channel
 from .made import nobody_elses
 
@@ -123,6 +124,9 @@ class Walk:
     identity: int = 0
     """Which objects were met, in their order: the same digest and the same identity mean the same sharing."""
 
+    landmarks: set[int] = field(default_factory=set)
+    """Ids of what modules own (see `landmarks`)."""
+
     @property
     def complete(self) -> bool:
         """Whether the walk saw everything."""
@@ -160,6 +164,7 @@ class Walker:
         self.budget_nodes = budget_nodes if budget_nodes is not None else sys.maxsize
         self.deadline = deadline
         self.ordering = ordering
+        self.landmarks = landmarks()
         self.keys: dict[int, str] = {}
         """What orders the elements of sets, by their ids."""
         self.children: list[Any] = []
@@ -387,6 +392,12 @@ class Walker:
         if self.boundary and not self.boundary.keys().isdisjoint(ids):
             self.found.links.update(self.boundary[i] for i in ids if i in self.boundary)
             members = [o for o, i in zip(members, ids) if i not in self.boundary]
+            ids = list(map(id, members))
+        if not self.landmarks.keys().isdisjoint(ids):
+            for known in [i for i in ids if i in self.landmarks]:
+                self.hash.text_of("{}.{}".format(*self.landmarks[known]))
+                self.found.landmarks.add(known)
+            members = [o for o, i in zip(members, ids) if i not in self.landmarks]
             ids = list(map(id, members))
         own = ids if self.transient.isdisjoint(ids) else [i for i in ids if i not in self.transient]
         if cls is types.FunctionType:

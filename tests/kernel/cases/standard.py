@@ -304,3 +304,66 @@ case(
     },
     needs="numpy",
 )
+
+case(
+    "names_of_what_modules_own",
+    [
+        "import os, sys, warnings, logging, decimal, threading\nenv = os.environ\npath = sys.path\nmods = sys.modules\nargv = sys.argv\nroot = logging.getLogger()\ng = globals()\nip = get_ipython()\nmain = threading.main_thread()\nmeta = sys.meta_path",
+        "env['MINE'] = '1'\npath.append('/nowhere')",
+    ],
+    [
+        "env is os.environ and os.environ['MINE'] == '1'",
+        "path is sys.path and '/nowhere' in sys.path",
+        "mods is sys.modules",
+        "argv is sys.argv",
+        "root is logging.getLogger()",
+        "g is globals()",
+        "ip is get_ipython()",
+        "main is threading.main_thread()",
+        "meta is sys.meta_path",
+    ],
+    may_lose=("main",),
+)
+case(
+    "names_of_what_libraries_own",
+    [
+        "import numpy as np, pandas as pd\nimport matplotlib; matplotlib.use('agg')\nimport matplotlib.pyplot as plt\nrc = plt.rcParams\nopts = pd.options\nrc['lines.linewidth'] = 7\nopts.display.max_rows = 5\nerr = np.geterr()",
+        "rc2 = matplotlib.rcParams\nlib = plt.style.library",
+    ],
+    [
+        "rc is plt.rcParams and rc2 is rc and plt.rcParams['lines.linewidth'] == 7",
+        "pd.get_option('display.max_rows') == 5 and opts is pd.options",
+        "(rc.__setitem__('lines.linewidth', 3), plt.rcParams['lines.linewidth'] == 3)[1]",
+        "lib is plt.style.library",
+    ],
+    needs="matplotlib pandas",
+)
+case(
+    "functions_bound_to_what_modules_own",
+    [
+        "import os, sys, logging, warnings\nget = os.environ.get\nsetd = os.environ.setdefault\nlog = logging.getLogger('b').info\nadd = sys.path.append\nshow = get_ipython().run_line_magic",
+        "setd('SOME', 'v')",
+    ],
+    [
+        "get('SOME') == 'v' == os.environ['SOME']",
+        "(os.environ.__setitem__('Z', '9'), get('Z') == '9')[1]",
+        "log.__self__ is logging.getLogger('b')",
+        "(add('/x'), sys.path[-1] == '/x')[1]",
+        "show.__self__ is get_ipython()",
+    ],
+)
+case(
+    "torch_default_generator_named",
+    ["import torch\ntorch.manual_seed(3)\ng = torch.default_generator\na = torch.rand(2)", "b = torch.rand(1)"],
+    ["g is torch.default_generator", "float(torch.rand(1)) == $x$"],
+    capture={"x": "(lambda s: (float(torch.rand(1)), torch.set_rng_state(s)))(torch.get_rng_state())[0]"},
+    needs="torch",
+)
+case(
+    "environment_in_objects",
+    [
+        "import os\nclass Conf:\n    def __init__(self): self.env = os.environ; self.path = __import__('sys').path\nc = Conf()\nsaved = dict(os.environ)",
+        "c.env['K'] = 'v'",
+    ],
+    ["c.env is os.environ and os.environ['K'] == 'v' and c.path is __import__('sys').path and 'K' not in saved"],
+)
