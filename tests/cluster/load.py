@@ -1,4 +1,4 @@
-"""Many servers leave a node at once: ``python -m tests.cluster.load [--servers 30]``, on the tests' own cluster.
+"""Many servers leave a node at once: ``python -m tests.cluster.load [--servers N]``, on the tests' own cluster.
 
 All servers are made to start on one node. Then a taint says that it is about to go, and they are moved; then the other
 one is drained, and they come back by themselves. Printed: how long that took, how long each tab had no server, how the
@@ -137,15 +137,15 @@ def hub_with(kubectl: Any, command: list[str]) -> Iterator[ClusterHub]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--servers", type=int, default=30)
+    parser.add_argument("--servers", type=int, default=9, help="each takes some 160 MB of its node")
     count = parser.parse_args().servers
     with locked() as machine:
         machine.up()
         kubectl = machine.kubectl
         command = [str(machine.programs / "kubectl"), f"--kubeconfig={machine.kubeconfig}"]
         with hub_with(kubectl, command) as hub:
-            node = other_nodes(kubectl, "")[0]
-            others = other_nodes(kubectl, node)
+            others = [json.loads(hub.kubectl("get", "pod", "hub", "-o", "json"))["spec"]["nodeName"]]
+            node = other_nodes(kubectl, others[0])[0]
             with cordoned(kubectl, *others), ThreadPoolExecutor(AT_ONCE) as pool:
                 sessions = list(pool.map(partial(start, hub), range(count)))
             resting = calls(hub)
