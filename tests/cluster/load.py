@@ -33,8 +33,9 @@ from kubernetes_asyncio.client import rest
 _calls, _request = Counter(), rest.RESTClientObject.request
 
 async def _counted(self, method, url, *args, **kwargs):
-    path = re.sub(r"/namespaces/[^/]+", "", url.partition("?")[0].partition("/api/v1/")[2])
-    _calls[f"{method} {re.sub('/[^/]+', '/NAME', path, count=1)}"] += 1
+    path = re.sub("^namespaces/[^/]+/", "", url.partition("?")[0].partition("/api/v1/")[2])
+    kind, _, name = path.partition("/")
+    _calls[f"{method} {kind}{'/NAME' if name else ''}"] += 1
     with open("/tmp/calls.json", "w") as file:
         json.dump(_calls, file)
     return await _request(self, method, url, *args, **kwargs)
