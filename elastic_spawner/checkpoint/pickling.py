@@ -387,17 +387,24 @@ def dump(
     return Payload(codec, whole, buffers=buffers, plain=reductions.plain and codec == "pickle")
 
 
+_OTHER_VERSION = "Trying to unpickle estimator"
+"""scikit-learn warns so of what its other versions have pickled: it may lack attributes, and answer wrongly."""
+
+
 def load(stream: Any, buffers: Sequence[Any]) -> dict[str, Any]:
     """The values of a component. Only for bytes whose manifest's signature and whose hashes have been verified.
 
     ``stream`` is bytes-like; ``buffers`` should be writable, or arrays come back read-only. Raises whatever the objects
     raise.
     """
-    with warnings.catch_warnings(), collector_paused():
+    with warnings.catch_warnings(record=True) as warned, collector_paused():
         warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", message=_OTHER_VERSION)
         generated.forget()
         values = _Unpickler(io.BytesIO(stream), buffers=buffers).load()
         generated.check()
+    if warned:
+        raise pickle.UnpicklingError(str(warned[0].message))
     if not isinstance(values, dict):
         raise pickle.UnpicklingError("the component is no mapping of names")
     return values

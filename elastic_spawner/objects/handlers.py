@@ -301,7 +301,10 @@ DRAINED = frozenset(map(type, (iter({}), iter({}.values()), iter({}.items()), it
 
 def label(cls: type) -> str:
     """The name under which the type enters the digest."""
-    return "builtins.list_iterator" if cls in DRAINED else f"{cls.__module__}.{cls.__qualname__}"
+    if cls in DRAINED:
+        return "builtins.list_iterator"
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    return "builtins.str_iterator" if name == "builtins.str_ascii_iterator" else name  # 3.12 and later tell them apart
 
 
 def _is(*bases: type) -> Callable[[type], bool]:

@@ -138,6 +138,8 @@ when, money, count = datetime.datetime(2020, 1, 1), decimal.Decimal("1.5"), coll
 pattern, dice, error = re.compile("a+"), random.Random(4), ValueError("no")
 line, text, path = queue.Queue(), "é\\ud800" * 3, pathlib.Path("/tmp/x")
 line.put(1); held = [line]
+letters, pairs = enumerate("xyz"), zip("abc", [1, 2])
+next(letters); next(pairs)
 with open("effect.txt", "a") as log: log.write("x")
 """
 
@@ -163,6 +165,7 @@ data["self"] is data and data["a"] == [1, 2.5, (3, "x")] and data["s"] == {1, "a
 (when.year, money + 1, count["a"]) == (2020, decimal.Decimal("2.5"), 2)
 pattern.match("aa").group() == "aa" and dice.random() == random.Random(4).random() and error.args == ("no",)
 text == "é\\ud800" * 3
+next(letters) == (1, "y") and next(pairs) == ("b", 2)
 line.get_nowait() == 1 and held[0] is line and path == pathlib.Path("/tmp/x") and open("effect.txt").read() == "x"
 """
 
