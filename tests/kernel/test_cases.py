@@ -43,6 +43,11 @@ REPORTED = {
 }
 """What cannot be carried over, and why; the report says so. When one of them comes back, take it out."""
 
+BY_CHANCE = {
+    "a_thread_that_writes_without_a_pause": "whether it stands still in time to be looked at depends on the machine",
+}
+"""What comes back or is reported."""
+
 
 class Outcomes:
     """Runs the chosen cases beside one another, in the order of the tests."""
@@ -95,8 +100,9 @@ def test_case(case: Case, outcomes: Outcomes) -> None:
         pytest.skip(reason)
     found = outcomes.of(case)
     wrong = [f"{p}: {v}" for p, v in zip(case.probes, found.probes) if v != "True"]
-    assert found.verdict == ("reported" if case.id in REPORTED else "pass"), (wrong, found.lost, found.detail)
+    allowed = {"reported" if case.id in REPORTED else "pass", *(["reported"] if case.id in BY_CHANCE else [])}
+    assert found.verdict in allowed, (wrong, found.lost, found.detail)
 
 
 def test_what_is_expected_to_be_reported_is_a_case() -> None:
-    assert REPORTED.keys() <= {c.id for c in load()}
+    assert REPORTED.keys() | BY_CHANCE.keys() <= {c.id for c in load()}
