@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from elastic_spawner.checkpoint import compression
@@ -34,6 +33,7 @@ from elastic_spawner.checkpoint.chunks import (
     unpack,
 )
 from elastic_spawner.checkpoint.encryption import Cipher
+from elastic_spawner.checkpoint.stats import DEFAULT_BANDWIDTH, Stats
 from elastic_spawner.checkpoint.streams import ChunkWriter, Pending, results
 from elastic_spawner.errors import CorruptChunk, StoreError, StoreNotFound
 from elastic_spawner.stores.base import Buffer, Entry, Store
@@ -45,8 +45,6 @@ _SMALL = 256 << 10
 _QUICK = 64 << 10
 _QUICK_PIECES = 1 << 14
 _BACKGROUND_BYTES = 64 << 20
-_DEFAULT_BANDWIDTH = {False: 400e6, True: 60e6}
-_ENOUGH_BYTES = 8 << 20
 _LOOK = 0.002
 
 try:
@@ -56,34 +54,6 @@ except ImportError:
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass
-class Stats:
-    """What one repository object has done so far. Sizes in bytes, times in seconds."""
-
-    bytes_written: int = 0
-    """As stored, after compression."""
-    bytes_plain: int = 0
-    """The same before compression."""
-    bytes_reused: int = 0
-    """Plain bytes that were in the store already."""
-    chunks_written: int = 0
-    chunks_reused: int = 0
-    seconds: float = 0.0
-    """Wall time in `put` and `commit`."""
-    write_seconds: float = 0.0
-    """Of this, the part in which the store was waited for (summed over threads, divided by their number)."""
-    bytes_read: int = 0
-    read_seconds: float = 0.0
-    default_bandwidth: float = 400e6
-
-    @property
-    def bandwidth(self) -> float:
-        """Bytes per second that the store has taken; a guess by its kind until enough was written to tell."""
-        if self.bytes_written < _ENOUGH_BYTES or self.write_seconds <= 0:
-            return self.default_bandwidth
-        return self.bytes_written / self.write_seconds
 
 
 class ChunkStore:
@@ -96,7 +66,7 @@ class ChunkStore:
         self.store = store
         self._cipher = cipher
         self._sealing = cipher if encrypt else None
-        self.stats = Stats(default_bandwidth=_DEFAULT_BANDWIDTH[store.remote])
+        self.stats = Stats(default_bandwidth=DEFAULT_BANDWIDTH[store.remote])
         self._lock = threading.Lock()
         self._current: dict[
             str, ChunkRef

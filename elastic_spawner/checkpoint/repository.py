@@ -22,9 +22,10 @@ from typing import Any
 from elastic_spawner.checkpoint import manifest as manifests
 from elastic_spawner.checkpoint import signing
 from elastic_spawner.checkpoint.chunks import ChunkRef, references
-from elastic_spawner.checkpoint.chunkstore import ChunkStore, Stats
+from elastic_spawner.checkpoint.chunkstore import ChunkStore
 from elastic_spawner.checkpoint.collect import GcReport, collect
 from elastic_spawner.checkpoint.encryption import Cipher
+from elastic_spawner.checkpoint.stats import Stats
 from elastic_spawner.checkpoint.streams import ChunkWriter, Pending
 from elastic_spawner.errors import (
     CheckpointError,
