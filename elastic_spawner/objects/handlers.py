@@ -296,7 +296,9 @@ def reduce(obj: Any) -> Any:
     return entry(obj) if entry is not None else obj.__reduce_ex__(5)
 
 
-DRAINED = frozenset(map(type, (iter({}), iter({}.values()), iter({}.items()), iter(set()))))
+_DICTS: tuple[Any, ...] = ({}, collections.OrderedDict())
+_SHOWN: list[Any] = [shown for d in _DICTS for shown in (d, d.keys(), d.values(), d.items())]
+DRAINED = frozenset({type(iter(set())), *map(type, map(iter, _SHOWN)), *map(type, map(reversed, _SHOWN))})
 
 
 def label(cls: type) -> str:
