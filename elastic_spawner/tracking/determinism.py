@@ -43,6 +43,9 @@ def objections(accesses: Accesses, namespace: dict[str, Any]) -> list[str]:
     found = [f"made an unseeded random generator ({name})" for name in sorted(accesses.unseeded)]
     if accesses.attributes & _CLOCK_METHODS and _names_clock(accesses, namespace):
         found.append("read the clock")
+    # a kernel has others in place of the functions that tell of it
+    if "input" in accesses.reads - namespace.keys() or "getpass" in accesses.reads | accesses.attributes:
+        found.append("asked for input")
     for name in accesses.reads | accesses.imports | accesses.writes:
         value: Any = namespace.get(name)
         cls = type(value)  # isinstance() would run the user's own __class__ or __getattribute__

@@ -41,6 +41,9 @@ _ESCAPES = frozenset({"eval", "exec", "globals", "locals", "vars", "get_ipython"
 
 _TELLING = frozenset({"register", "register_error"})
 
+_INTERRUPTED = ("KeyboardInterrupt", "CancelledError")
+"""What a cell ends in at an interrupt; the latter at an ``await``."""
+
 
 @dataclass
 class _Cell:
@@ -124,6 +127,8 @@ class Tracker:
         if self._is_escape(reach):
             cell.escapes = True
         cell.reasons += determinism.objections(reach, self.namespace)
+        if error in _INTERRUPTED:
+            cell.reasons.append("was interrupted")  # run again, it would go on for as long as nobody does that
         cell.doubts += determinism.doubts(reach)
         writes, deletes, touched = self._compare(cell, reach)
         self.budget.end()

@@ -20,6 +20,7 @@ LIBRARIES = os.environ.get("ELASTIC_CONFORMANCE_PYTHON", "")
 REPORTED = {
     "a_file_changed_after_it_was_read": "what a generator read from the file cannot be read again",
     "a_file_changed_behind_the_back": "what was made from the file cannot be made from another one",
+    "a_question_is_not_asked_again": "to bring the generator back its cell would have to ask again",
     "a_generator_that_writes": "to bring the generator back its cell would have to write again",
     "a_thread_that_still_writes": "a running thread",
     "an_http_server_beside_data": "a server that listens, in a thread",
@@ -32,6 +33,7 @@ REPORTED = {
     "generator_made_beside_a_file_written": "to bring the generator back its cell would have to write again",
     "images_of_pillow": "what draws on an image holds its memory, which no other object can be given",
     "import_machinery": "a module of the user's own finder is asked for before the finder is there",
+    "interrupted_cells_are_not_run_again": "the generator's cell would run until somebody interrupts it again",
     "memory_maps": "a memory map",
     "processes": "a running process",
     "simple_namespaces_and_proxies": "the dictionary of a SimpleNamespace is made with it, and a module holds both",

@@ -161,3 +161,24 @@ case(
     ["os.environ['COUNT'] == '1' and list(x) == ['1']", "next(g) == 1 and os.environ['COUNT'] == '1'"],
     may_lose=("g",),
 )
+
+case(
+    "interrupted_cells_are_not_run_again",
+    ["import time\ng = (i for i in range(5)); first = next(g)\nwhile True:\n    time.sleep(0.05)", "x = first + 1"],
+    ["first == 0 and x == 1", "next(g) == 1"],
+    interrupt=(0,),
+    may_lose=("g",),
+)
+case(
+    "a_question_is_not_asked_again",
+    ["g = (c for c in input('who? ')); first = next(g)", "x = first"],
+    ["first == 'A' and x == 'A'", "next(g) == 'd'"],
+    stdin="Ada",
+    may_lose=("g",),
+)
+case(
+    "an_answer_kept_makes_what_hangs_on_it",
+    ["name = input('who? ')", "g = (c for c in name); first = next(g)"],
+    ["first == 'A' and next(g) == 'd'"],
+    stdin="Ada",
+)
