@@ -162,7 +162,7 @@ def test_a_move_is_done_when_what_comes_behind_is_there_and_the_user_works_meanw
         assert hub.resize("ida", memory=f"{count + 2}G").status_code == 202
 
         def arriving() -> bool:
-            return "21 MB still arriving" in (hub.elastic("ida")["migration"] or {})["message"]
+            return "still arriving" in (hub.elastic("ida")["migration"] or {})["message"]
 
         hub.wait_for(arriving, 60, "it is not said what is awaited")
         note.reconnect()
