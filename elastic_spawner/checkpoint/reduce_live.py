@@ -110,7 +110,7 @@ def _running(obj: Any) -> str | None:
 def ctypes_object(obj: Any) -> Any:
     """One of ctypes pickles by itself, where its memory is its own."""
     if is_pointer(type(obj)):
-        raise Unsavable("it is a pointer")
+        raise Unsavable("it has addresses of memory in it")
     if obj._b_base_ is not None or any(type(o) is memoryview for o in kept_by(obj)):
         raise Unsavable("it looks at the memory of another object")
     return NotImplemented

@@ -195,8 +195,15 @@ def kept_by(obj: Any) -> list[Any]:
 
 
 def is_pointer(cls: type) -> bool:
-    """Whether instances, of a class of ctypes, are addresses."""
-    return issubclass(cls, (sys.modules["_ctypes"]._Pointer, sys.modules["_ctypes"].CFuncPtr))
+    """Whether instances, of a class of ctypes, are or have addresses in them, which say nothing in another process."""
+    module = sys.modules["_ctypes"]
+    if issubclass(cls, (module._Pointer, module.CFuncPtr)):
+        return True
+    if issubclass(cls, module._SimpleCData):
+        return cls._type_ in "zZPsXO"  # type: ignore[attr-defined]
+    if issubclass(cls, module.Array):
+        return is_pointer(cls._type_)  # type: ignore[attr-defined]
+    return any(is_pointer(field[1]) for c in cls.__mro__ for field in c.__dict__.get("_fields_", ()))
 
 
 def is_channel(obj: Any) -> bool:

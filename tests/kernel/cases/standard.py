@@ -47,6 +47,16 @@ case(
 )
 
 case(
+    "an_object_that_holds_an_address",
+    [
+        "import ctypes\nclass Handle:\n    def __init__(self, text):\n        self.memory = ctypes.create_string_buffer(text)\n        self.address = ctypes.cast(self.memory, ctypes.c_void_p)\n    def text(self):\n        return ctypes.string_at(self.address)\nh = Handle(b'abc')",
+        "class Pair(ctypes.Structure):\n    _fields_ = [('n', ctypes.c_int), ('at', ctypes.c_char_p)]\npair = Pair(3, b'xyz')",
+        "twice = [h, h]",
+    ],
+    ["h.text() == b'abc' and twice[0] is twice[1] is h", "pair.n == 3 and pair.at == b'xyz'"],
+)
+
+case(
     "zip_map_filter_over_one_iterator",
     [
         "it = iter(range(20))\npairs = zip(it, it)\nsq = map(lambda v: v * v, it)\nodd = filter(lambda v: v % 2, it)\nen = enumerate(it, 100)\nfirst = next(pairs), next(sq), next(odd), next(en)",
