@@ -96,12 +96,8 @@ def is_sound(raw: bytes, document: Mapping[str, Any], key: bytes) -> bool:
         return False
 
 
-def holds(document: Mapping[str, Any], key: bytes) -> bool:
-    """Whether the `mac` entry of `document` was made with `key`. Takes the same time whatever differs."""
-    return _holds(document, members(document), key)
-
-
 def _holds(document: Mapping[str, Any], texts: Mapping[str, str], key: bytes) -> bool:
+    """Whether the `mac` entry of `document` was made with `key`. Takes the same time whatever differs."""
     mac = document.get("mac")
     if not isinstance(mac, dict) or mac.get("alg") != ALGORITHM or not isinstance(mac.get("value"), str):
         return False
