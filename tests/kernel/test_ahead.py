@@ -38,6 +38,19 @@ def rest(kernel: Kernel) -> None:
         time.sleep(0.02)
 
 
+def try_slowly(kernel: Kernel, code: str) -> None:
+    """Make something of `Slow`, which takes its time in a child; return while a child tries it."""
+    kernel.execute(
+        "import os, time\nme = os.getpid()\nclass Slow:\n    def __hash__(self):\n"
+        "        time.sleep(0.7 * (os.getpid() != me))\n        return 7"
+    )
+    kernel.execute(code)
+    end = time.monotonic() + 60
+    while kernel.value(f"{STATE}._trying") != "True":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_a_save_after_a_pause_tries_nothing(kernel: Kernel, tmp_path: Path) -> None:
     """What was loaded on trial meanwhile is not loaded again; what has changed since is."""
     kernel.execute("a, b = A([1]), A([2])")
@@ -53,15 +66,7 @@ def test_a_save_after_a_pause_tries_nothing(kernel: Kernel, tmp_path: Path) -> N
 
 def test_no_cell_finds_a_child(kernel: Kernel) -> None:
     """Whatever moment it comes at: here it comes while one is there that takes its time."""
-    kernel.execute(
-        "import os, time\nme, found = os.getpid(), []\nclass Slow:\n    def __hash__(self):\n"
-        "        time.sleep(0.7 * (os.getpid() != me))\n        return 7"
-    )
-    kernel.execute("made = {Slow(): 1}")
-    end = time.monotonic() + 60
-    while kernel.value(f"{STATE}._trying") != "True":
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    try_slowly(kernel, "found = []; made = {Slow(): 1}")
     time.sleep(0.1)
     kernel.execute("try:\n    found.append(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError as e:\n    found = e")
     assert kernel.value("type(found).__name__") == "'ChildProcessError'"
@@ -69,15 +74,7 @@ def test_no_cell_finds_a_child(kernel: Kernel) -> None:
 
 def test_nothing_is_held_meanwhile(kernel: Kernel) -> None:
     """While a child is there, an object that the session drops is gone."""
-    kernel.execute(
-        "import gc, os, time, weakref\nme = os.getpid()\nclass Slow:\n    def __hash__(self):\n"
-        "        time.sleep(0.7 * (os.getpid() != me))\n        return 7"
-    )
-    kernel.execute("a, made = A(1), {Slow(): 1}\nref = weakref.ref(a)")
-    end = time.monotonic() + 60
-    while kernel.value(f"{STATE}._trying") != "True":
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    try_slowly(kernel, "import gc, weakref; a, made = A(1), {Slow(): 1}; ref = weakref.ref(a)")
     # an expression beside an empty cell, of which nobody is told
     assert kernel.value("(globals().pop('a') and None, gc.collect(), ref())[2]") == "None"
     assert kernel.value(f"{STATE}._trying") == "True"
