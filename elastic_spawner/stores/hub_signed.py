@@ -9,15 +9,13 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-import time
 from urllib.parse import parse_qs, urlsplit
 
 from elastic_spawner.errors import StoreDenied, StoreError, StoreUnavailable, StoreURLError
 from elastic_spawner.stores.presigned import PresignedStore, SignedRequest
+from elastic_spawner.stores.retry import attempts
 
 SCHEMES = ("signed+http", "signed+https")
-_TRIES = 5
-_PAUSE_S = 0.3
 
 
 class HubSigner:
@@ -41,14 +39,13 @@ class HubSigner:
         and StoreUnavailable when it does not answer.
         """
         question = json.dumps({"op": op, "key": key, "after": after}).encode()
-        for attempt in range(1, _TRIES + 1):
+        for last in attempts(tries=5, pause_s=0.6, factor=2):
             try:
                 return self._read(*self._ask(question))
             except (OSError, http.client.HTTPException, StoreUnavailable) as error:
                 # A hub that is just being restarted is back in a few seconds.
-                if attempt == _TRIES:
+                if last:
                     raise StoreUnavailable(f"the hub at {self._host} does not sign requests: {error}") from error
-                time.sleep(_PAUSE_S * 2**attempt)
         raise AssertionError("unreachable")
 
     def _ask(self, question: bytes) -> tuple[int, bytes]:

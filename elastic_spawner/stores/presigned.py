@@ -21,9 +21,8 @@ from xml.etree import ElementTree
 from elastic_spawner.errors import StoreError, StoreUnavailable, StoreURLError
 from elastic_spawner.stores.base import Buffer, Entry, Store, check_key, not_found
 from elastic_spawner.stores.errors import http_errors, status_error
+from elastic_spawner.stores.retry import attempts
 
-_TRIES = 4
-_PAUSE_S = 0.2
 _SLACK_S = 5.0  # see stores/s3.py
 _LAST_MODIFIED = re.compile(rb"<LastModified>([0-9T:.Z+-]+)</LastModified>")
 
@@ -124,7 +123,7 @@ class PresignedStore(Store):
     ) -> _Answer:
         """Send one request; try again where that may help. Statuses in `expect` are answers, not errors."""
         what = f"{key or 'the list'} in {self.url}"
-        for attempt in range(1, _TRIES + 1):
+        for last in attempts():
             request = self._sign(op, key, after) if after else self._sign(op, key)
             endpoint = "{0.scheme}://{0.netloc}".format(urlsplit(request.url))
             error: StoreError
@@ -139,9 +138,8 @@ class PresignedStore(Store):
                 if answer.status == 404 and op == "get" and b"NoSuchBucket" not in answer.body:
                     raise not_found(key, self.url)
                 error = status_error(answer.status, what, endpoint, _detail(answer.body))
-            if not isinstance(error, StoreUnavailable) or attempt == _TRIES:
+            if last or not isinstance(error, StoreUnavailable):
                 raise error
-            time.sleep(_PAUSE_S * 4 ** (attempt - 1))
         raise AssertionError("unreachable")
 
     def _send(self, request: SignedRequest, data: Buffer | None) -> _Answer:

@@ -7,7 +7,6 @@ current self-hosted servers honour.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from elastic_spawner.errors import StoreError, StoreNotFound, StoreUnavailable, StoreURLError
 from elastic_spawner.stores.base import Buffer, Entry, Store, check_key
 from elastic_spawner.stores.errors import s3_errors
+from elastic_spawner.stores.retry import attempts
 
 if TYPE_CHECKING:
     from elastic_spawner.stores.presigned import SignedRequest
@@ -24,8 +24,6 @@ SLACK_S = 5.0
 """A copy onto itself that is dated longer ago than this has not changed the date: some servers do nothing then."""
 
 _PARALLEL = 8
-_TRIES = 4
-_PAUSE_S = 0.2
 _TEXTS = ("endpoint", "region", "sse", "sse_kms_key_id")
 _YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
@@ -131,15 +129,14 @@ class S3Store(Store):
         cut off while it is read."""
         from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
-        for attempt in range(_TRIES):
+        for last in attempts():
             try:
                 with s3_errors(self.endpoint, self._name(key)):
                     return take(self.client.get_object(Bucket=self.bucket, Key=self._key(key)))
             except StoreUnavailable as error:
                 cut = isinstance(error.__cause__, (IncompleteReadError, ReadTimeoutError, ResponseStreamingError))
-                if not cut or attempt == _TRIES - 1:
+                if last or not cut:
                     raise
-            time.sleep(_PAUSE_S * 4**attempt)
         raise AssertionError("unreachable")
 
     def put(self, key: str, data: Buffer) -> None:

@@ -12,7 +12,7 @@ import pytest
 from elastic_spawner.checkpoint import ChunkRef, Repository
 from elastic_spawner.checkpoint.manifest import chunk_sizes
 from elastic_spawner.errors import CorruptChunk, StoreError, StoreUnavailable
-from elastic_spawner.stores import PresignedStore, Store, presigned, s3
+from elastic_spawner.stores import PresignedStore, Store, retry
 from elastic_spawner.stores.s3 import S3Store
 from tests.conftest_s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.stores.faulty import FAULTS, FaultyNetwork
@@ -28,8 +28,7 @@ Open = Callable[[str, str], Store]
 def open_store(request: pytest.FixtureRequest, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Opens the store with this prefix at this address; it tries again without waiting."""
     monkeypatch.setattr(botocore.endpoint, "time", types.SimpleNamespace(sleep=lambda _s: None))
-    monkeypatch.setattr(presigned, "_PAUSE_S", 0.0)
-    monkeypatch.setattr(s3, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(retry, "time", types.SimpleNamespace(sleep=lambda _s: None))
 
     clients: dict[str, Any] = {}  # making one takes longer than a trial
     # only where it is waited for: a busy machine may take a second for any request
