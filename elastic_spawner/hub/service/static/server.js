@@ -10,6 +10,12 @@ const form = byId("resize");
 const refused = byId("refused");
 const MAX_NAMES = 10;
 let following = false;
+let shown = lastMove();  // the end of the last move that whoever looks has seen
+
+// When the last move ended; empty without one, or while one goes on.
+function lastMove() {
+  return byId("summary").querySelector("[data-state]")?.dataset.moved ?? "";
+}
 
 async function renewSummary() {
   await renew(byId("summary"), `${parts}/summary`);
@@ -54,6 +60,7 @@ async function followMove() {
   following = false;
   if (form) form.querySelector("button").disabled = false;
   const state = await renewSummary();
+  shown = lastMove();
   await Promise.all([renewOutcome(), renewPlan(state)]);
   const lost = byId("outcome").querySelectorAll(".fate.lost").length;
   if (lost && !byId("outcome-section").hidden) {
@@ -120,8 +127,10 @@ form?.addEventListener("submit", async (event) => {
 byId("again").addEventListener("click", async () => renewPlan(await renewSummary()));
 
 repeat(async () => {
-  // Somebody else may have begun a move.
-  if (!following && (await renewSummary()) === "moving") followMove();
+  // Somebody else may have begun a move, and a short one may be over by now: its end is told all the same.
+  if (following) return;
+  const state = await renewSummary();
+  if (!following && (state === "moving" || (lastMove() && lastMove() !== shown))) followMove();
 }, 4000);
 
 if (page.state === "moving") followMove();
