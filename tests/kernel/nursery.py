@@ -7,6 +7,7 @@ in kernels of another nursery than they were saved in, or what depends on the or
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
@@ -43,6 +44,7 @@ def become(wanted: dict[str, object]) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
+    faulthandler.register(signal.SIGRTMAX, file=os.dup(log))  # the runner asks so what a kernel waits for
     sys.argv = [kernelapp.__file__, "-f", str(wanted["connection"])]
     # as `python -m ipykernel_launcher` has it
     sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]

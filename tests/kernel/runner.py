@@ -85,10 +85,11 @@ class Kernel:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_HIDDEN)}
         home = folder / "home"
         environment |= {"HOME": str(home), "IPYTHONDIR": str(home / ".ipython"), "PYTHONPATH": str(ROOT)}
+        self.log = folder / f"{tag}.log"
         for _attempt in range(3):  # another kernel may have taken one of its ports meanwhile
             write_connection_file(self.connection)
             self.pid = (nursery or Nursery.of(python)).bear(
-                connection=self.connection, cwd=str(folder / "cwd"), env=environment, log=str(folder / f"{tag}.log")
+                connection=self.connection, cwd=str(folder / "cwd"), env=environment, log=str(self.log)
             )
             self.client = BlockingKernelClient(connection_file=self.connection)
             self.client.load_connection_file()
@@ -115,9 +116,30 @@ class Kernel:
             try:
                 self.client.get_shell_msg(timeout=2)
                 self.client.get_iopub_msg(timeout=1)
-                return True
+                return self._can_ask(end)
             except Empty:
                 continue
+        return False
+
+    def _can_ask(self, end: float) -> bool:
+        """Wait until a question of the kernel arrives: one that is sent before the channel stands is lost."""
+        while time.monotonic() < end and self.lives():
+            asked = False
+            self.client.execute("input()", silent=True, allow_stdin=True)
+            while time.monotonic() < end and self.lives():
+                try:
+                    self.client.get_stdin_msg(timeout=1)
+                    asked = True
+                except Empty:
+                    pass
+                self.client.input("")  # unasked too, so that a question that was lost does not wait for ever
+                try:
+                    self.client.get_shell_msg(timeout=1)
+                    break
+                except Empty:
+                    continue
+            if asked:
+                return True
         return False
 
     def execute(
@@ -146,7 +168,7 @@ class Kernel:
                 stdin_hook=lambda _message: self.client.input("nobody is here" if answer is None else answer),
             )
         except (TimeoutError, Empty) as e:
-            raise KernelDied(f"no answer to {code[:60]!r} ({'alive' if self.lives() else 'dead'})") from e
+            raise KernelDied(f"no answer to {code[:60]!r} ({self._state()})") from e
         finally:
             timer.cancel()
         return {**reply["content"], "out": "".join(out)}
@@ -162,6 +184,14 @@ class Kernel:
         if reply["status"] != "ok":
             raise RuntimeError(f"{reply['ename']}: {reply['evalue']}")
         return str(reply["out"])
+
+    def _state(self) -> str:
+        """What the process does, as far as can be told: the nursery has faulthandler write the stacks into its log."""
+        if not self.lives():
+            return "dead"
+        os.kill(self.pid, signal.SIGRTMAX)
+        time.sleep(1)
+        return "alive: " + self.log.read_text(errors="replace")[-3000:]
 
     def kill(self) -> None:
         """SIGKILL for the process and all that it started."""
