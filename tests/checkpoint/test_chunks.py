@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elastic_spawner.checkpoint import ChunkRef, Repository, chunks, compression
-from elastic_spawner.checkpoint.chunks import CHUNK_BYTES
+from elastic_spawner.checkpoint.chunks import CHUNK_BYTES, unfilled
 from elastic_spawner.errors import CodecMissing, CorruptChunk, FormatError
 from elastic_spawner.stores import DirectoryStore
 
@@ -247,3 +247,12 @@ def test_read_into_wants_the_exact_size(repository: Repository) -> None:
     assert buffer == b"12345"
     with pytest.raises(ValueError, match="4 bytes, the data 5"):
         repository.read_into(refs, memoryview(bytearray(4)))
+
+
+def test_a_large_buffer_that_is_to_be_filled_is_like_any_other() -> None:
+    size = (9 << 20) + 1
+    made = unfilled(size)
+    assert type(made) is bytearray and len(made) == size
+    made[:] = b"x" * size
+    made += b"y"  # nothing holds on to it: it can grow
+    assert made.count(b"x") == size and made[-1:] == b"y"
