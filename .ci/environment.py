@@ -52,7 +52,7 @@ ENVIRONMENTS = {
     "hub5": Recipe(("-e", ".[test]", "jupyterhub==5.5.*"), proxy=True),
     "conformance": catalogue(),
     "conformance-3.10": catalogue("3.10", "ipykernel<7", "numpy<2", "pandas<3"),
-    "conformance-3.11": catalogue("3.11", "ipykernel<7", "numpy<2", "pandas<3"),
+    "conformance-3.11": catalogue("3.11", "ipykernel<7", "numpy<2", "pandas<3", "pyarrow<26"),
     "conformance-3.12": catalogue("3.12", "ipykernel<7", "pandas<3"),
     "conformance-3.13": catalogue("3.13"),
     "kernel-3.10": Recipe(("-e", ".", "ipykernel", "numpy"), python="3.10"),
