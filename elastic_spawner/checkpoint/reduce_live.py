@@ -15,7 +15,7 @@ import weakref
 from typing import Any
 
 from ..errors import SaveError
-from ..objects.files import file_state, is_compressed, is_file, layer_below
+from ..objects.files import file_state, is_compressed, is_file, layer_below, newline_of
 from ..objects.kinds import has_default_reduce, is_user_class
 from ..objects.live import (
     Irretrievable,
@@ -123,11 +123,12 @@ def _file(f: Any) -> Any:
     if not isinstance(name, (str, bytes)):
         raise Unsavable("it is an open file without a path")
     below = layer_below(f)
+    newline = newline_of(f) if isinstance(f, io.TextIOWrapper) and position is not None else None
     if is_compressed(type(below)):
         if mode == "wb":
             raise Unsavable("it is a compressed file that is being written")
         kind = type(below)
-        return rebuild.compressed, (kind.__module__, kind.__name__, name, position, closed, encoding, errors)
+        return rebuild.compressed, (kind.__module__, kind.__name__, name, position, closed, encoding, errors, newline)
     if not isinstance(below, io.FileIO):
         raise Unsavable(f"it is laid over a stream ({type(below).__qualname__})")
     if not closed:
@@ -143,7 +144,7 @@ def _file(f: Any) -> Any:
         )
         if not os.path.exists(target):
             raise Unsavable("its file is gone")
-    return rebuild.file, (name, mode, position, closed, encoding, errors, line_buffering)
+    return rebuild.file, (name, mode, position, closed, encoding, errors, line_buffering, newline)
 
 
 def _sqlite(conn: Any) -> Any:

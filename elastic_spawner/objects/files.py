@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from typing import Any
@@ -51,6 +52,25 @@ def file_state(f: Any) -> tuple[Any, ...]:
         f.errors if text else None,
         f.line_buffering if text else None,
     )
+
+
+def newline_of(f: io.TextIOWrapper) -> str | None:
+    """The ``newline=`` that an open text file was opened with, which it does not tell: None where it had none.
+
+    It is found among what the file refers to, in the order buffer, encoding, encoder, decoder, newline, text that was
+    read ahead, snapshot of the decoder, errors. What was written must have been flushed (as ``tell`` does).
+    """
+    around = gc.get_referents(f)
+    universal = any(isinstance(o, io.IncrementalNewlineDecoder) for o in around)
+    texts = [o for o in around if type(o) is str][1:-1]
+    if texts == [""] and universal and any(type(o) is tuple for o in around):
+        # Either `newline=""`, or nothing read ahead at the end of the file: of the two only the first outlives a seek.
+        f.seek(f.tell())
+        texts = [o for o in gc.get_referents(f) if type(o) is str][1:-1]
+    found = texts[0] if texts else None
+    if universal and len(texts) == 1 and found:
+        return None  # it is the text read ahead
+    return found if found in ("", "\n", "\r", "\r\n") else None
 
 
 def layer_below(f: Any) -> Any:

@@ -30,7 +30,14 @@ def rlock(count: int) -> Any:
 
 
 def file(
-    name: Any, mode: str, position: int | None, closed: bool, encoding: Any, errors: Any, line_buffering: Any
+    name: Any,
+    mode: str,
+    position: int | None,
+    closed: bool,
+    encoding: Any,
+    errors: Any,
+    line_buffering: Any,
+    newline: str | None = None,
 ) -> Any:
     """A file object as it was: at its position, and never emptied or created by being opened again.
 
@@ -45,7 +52,7 @@ def file(
         return os.open(path, flags & ~(os.O_TRUNC | os.O_CREAT | os.O_EXCL))
 
     binary = "b" in mode
-    options: dict[str, Any] = {} if binary else {"encoding": encoding, "errors": errors}
+    options: dict[str, Any] = {} if binary else {"encoding": encoding, "errors": errors, "newline": newline}
     f = open(name, mode, -1 if line_buffering in (None, False) else 1, opener=reopen, **options)
     if closed:
         f.close()
@@ -60,7 +67,14 @@ def file(
 
 
 def compressed(
-    module: str, kind: str, name: Any, position: int | None, closed: bool, encoding: Any, errors: Any
+    module: str,
+    kind: str,
+    name: Any,
+    position: int | None,
+    closed: bool,
+    encoding: Any,
+    errors: Any,
+    newline: str | None = None,
 ) -> Any:
     """A gzip, bz2 or lzma file that is read, at its position in the plain data, or a closed one; as text with an
     ``encoding``.
@@ -72,7 +86,7 @@ def compressed(
         f = cls(name, "rb", fileobj=io.BytesIO()) if kind == "GzipFile" else cls(io.BytesIO())
     else:
         f = cls(name, "rb")
-    made = f if encoding is None else io.TextIOWrapper(f, encoding, errors)
+    made = f if encoding is None else io.TextIOWrapper(f, encoding, errors, newline)
     if position is not None:
         made.seek(position)
     if closed:

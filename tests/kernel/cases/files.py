@@ -18,6 +18,24 @@ case(
 )
 
 case(
+    "text_files_keep_their_line_ends",
+    [
+        "open('dos.txt', 'wb').write(b'one\\r\\ntwo\\r\\nthree\\r\\n')\nopen('mac.txt', 'wb').write(b'one\\rtwo\\rthree')",
+        "plain = open('dos.txt')\nexact = open('dos.txt', newline='')\nunix = open('dos.txt', newline='\\n')\nmac = open('mac.txt', newline='\\r')",
+        "out = open('out.txt', 'w', newline='\\r\\n')\nout.write('a\\n')\nboth = open('both.txt', 'w+', newline='')",
+        "firsts = [f.readline() for f in (plain, exact, unix, mac)]",
+        "import gzip\nwith gzip.open('dos.gz', 'wb') as z:\n    z.write(b'one\\r\\ntwo\\r\\n')\npacked = gzip.open('dos.gz', 'rt', newline='')",
+    ],
+    [
+        "firsts == ['one\\n', 'one\\r\\n', 'one\\r\\n', 'one\\r']",
+        "[f.readline() for f in (plain, exact, unix, mac)] == ['two\\n', 'two\\r\\n', 'two\\r\\n', 'two\\r']",
+        "(out.write('b\\n'), out.flush(), open('out.txt', 'rb').read() == b'a\\r\\nb\\r\\n')[2]",
+        "(both.write('x\\r\\n'), both.seek(0), both.read() == 'x\\r\\n')[2]",
+        "packed.readline() == 'one\\r\\n'",
+    ],
+)
+
+case(
     "files_being_iterated",
     [
         "open('rows.csv', 'w').write('a,b\\n1,2\\n3,4\\n5,6\\n')",
