@@ -42,7 +42,9 @@ class Session:
         """A child may be there that loads something on trial."""
         self.idle = Idle(self._idle_work, self._idle_failed)
         self.behind = Behind(self.stage, self.tracker, self.idle, self.paused)
-        self._costs: Any = None
+        self._costs: dict[bool, Any] = {}
+        """By whether the store is behind a network."""
+        self._remote = False
         self._cache: Any = None
         self._repositories: dict[tuple[str, bytes, bool], Any] = {}
 
@@ -200,12 +202,12 @@ class Session:
 
     @property
     def costs(self) -> Any:
-        """The cost model of this session, learning as it goes."""
-        if self._costs is None:
+        """The cost model for the kind of store that the session was saved to last, learning as it goes."""
+        if self._remote not in self._costs:
             from ..planning import CostModel
 
-            self._costs = CostModel()
-        return self._costs
+            self._costs[self._remote] = CostModel.of_store(self._remote)
+        return self._costs[self._remote]
 
     @property
     def cache(self) -> Any:
@@ -299,6 +301,7 @@ class Session:
             if sealing:
                 encryption.require()
             repository = self.repository(url, key, sealing)
+            self._remote = repository.store.remote
             prepared = self.prepare(deadline_s, repository.store.url, arrived)
             # an output that no variable holds is worth a word in the report, but no refusal
             lost = [v for v in prepared.summary()["lost"] if not is_output(v["name"])]

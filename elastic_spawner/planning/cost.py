@@ -20,6 +20,9 @@ MEMORY = 4096 * MIB
 SERIALISE = {"buffers": 4000 * MIB, "pickle5": 200 * MIB, "cloudpickle": 80 * MIB, "dill": 20 * MIB}
 """Bytes per second to begin with. Buffers are hashed, but go out without being pickled."""
 
+READ_REMOTE, READ_LOCAL = 400 * MIB, 1500 * MIB
+"""Bytes per second to begin with, from a store behind a network and from a file system, by several threads at once."""
+
 
 @dataclass
 class Rate:
@@ -69,7 +72,7 @@ class CostModel:
     """Of buffers, which are there as soon as they are read, and only hashed."""
     write: Rate = field(default_factory=lambda: Rate.of(200 * MIB, 2e-3))
     """To the store, of compressed bytes."""
-    read: Rate = field(default_factory=lambda: Rate.of(400 * MIB, 1e-3))
+    read: Rate = field(default_factory=lambda: Rate.of(READ_REMOTE, 1e-3))
     """From the store, of compressed bytes."""
     plain_bytes: float = 64.0 * MIB
     stored_bytes: float = 64.0 * MIB
@@ -77,6 +80,11 @@ class CostModel:
     """Top-level module -> seconds that its import took."""
     speed: float = 1.0
     """Of the target machine, as a multiple of this one's."""
+
+    @classmethod
+    def of_store(cls, remote: bool) -> CostModel:
+        """What is known of a store before anything was measured: whether it is behind a network."""
+        return cls() if remote else cls(read=Rate.of(READ_LOCAL, 1e-3))
 
     @property
     def compression(self) -> float:

@@ -98,3 +98,10 @@ def test_impossible_measurements_are_refused(size: float, seconds: float) -> Non
     """Nothing is learnt from what cannot have been measured."""
     with pytest.raises(PlanError):
         CostModel().observe_write(size, seconds)
+
+
+def test_files_at_hand_are_loaded_sooner_than_those_behind_a_network() -> None:
+    """Until a store was measured its kind decides: what a re-run takes half a second for is loaded from a local one."""
+    near, far = CostModel.of_store(remote=False), CostModel.of_store(remote=True)
+    assert near.load_seconds(160 * MIB, "buffers") < 0.5 < far.load_seconds(160 * MIB, "buffers")
+    assert near.store_seconds(160 * MIB, "buffers") == far.store_seconds(160 * MIB, "buffers")
