@@ -244,5 +244,6 @@ def copy_on_write(pandas: Any) -> bool:
 
 
 def _memory_of(values: Any) -> set[int]:
-    inner = getattr(values, "_ndarray", None)
-    return {id(values), id(inner)} if inner is not None else {id(values)}
+    held = getattr(values, "__dict__", {})  # of integers that may be missing: the numbers, and which of them are
+    inner = (getattr(values, "_ndarray", None), held.get("_data"), held.get("_mask"))
+    return {id(values), *(id(a) for a in inner if a is not None)}

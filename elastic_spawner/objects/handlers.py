@@ -293,7 +293,12 @@ def reduce(obj: Any) -> Any:
         function, args, (_tree, *state) = obj.__reduce_ex__(5)
         return function, args, tuple(state)
     entry = copyreg.dispatch_table.get(type(obj))
-    return entry(obj) if entry is not None else obj.__reduce_ex__(5)
+    reduced = entry(obj) if entry is not None else obj.__reduce_ex__(5)
+    if type(obj).__module__.startswith("pandas.") and type(reduced) is tuple and len(reduced) > 2:
+        function, args, state, *rest = reduced
+        if type(state) is dict and "_cache" in state:  # what was asked for before, dtypes: loading asks for it too
+            return function, args, {k: v for k, v in state.items() if k != "_cache"}, *rest
+    return reduced
 
 
 _DICTS: tuple[Any, ...] = ({}, collections.OrderedDict())

@@ -465,7 +465,8 @@ class Walker:
                 return handler
         if is_user_class(cls):
             return handlers.user_instances
-        if has_default_reduce(cls) or answers_for_pickling(cls):
+        # pandas' arrays remember among their attributes what they were asked for, which `reduce` leaves out
+        if (has_default_reduce(cls) and not cls.__module__.startswith("pandas.")) or answers_for_pickling(cls):
             return handlers.plain_instances
         return handlers.reduced_instances
 
