@@ -6,8 +6,11 @@ import json
 import os
 import re
 import secrets
+import socket
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -15,9 +18,10 @@ import requests
 from elastic_spawner.hub.keys import HubKeys
 from elastic_spawner.testing import HubProcess
 from elastic_spawner.testing.browser import Browser
-from elastic_spawner.testing.hub import COMMON
+from elastic_spawner.testing.hub import COMMON, free_ports
 
-from .machine import contents, control
+from .machine import cgroups, contents, control, network
+from .machine.daemons import wait_for
 
 CONTROL_PORT = 9000
 Kubectl = Callable[..., str]
@@ -81,7 +85,7 @@ _NODE_RULES = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "wa
 
 
 class ClusterHub(HubProcess):
-    """A hub in the cluster, spoken to as one on this machine is: through ports that kubectl forwards."""
+    """A hub in the cluster, spoken to as one on this machine is: through forwarded ports."""
 
     def __init__(
         self, kubectl: Kubectl, command: list[str], namespace: str, config: str = "", least_rights: bool = False
@@ -165,6 +169,7 @@ class ClusterHub(HubProcess):
         return {
             "serviceAccountName": "hub",
             "terminationGracePeriodSeconds": 1,
+            **({} if os.environ.get("KUBECONFIG") else {"nodeName": network.NODES[0].name}),  # the other may be lost
             "enableServiceLinks": False,
             "tolerations": [{"operator": "Exists"}],  # what the tests do to nodes is to hit the servers only
             "securityContext": {"runAsUser": 1000, "fsGroup": 1000, "runAsNonRoot": True},
@@ -211,6 +216,32 @@ class ClusterHub(HubProcess):
 
     def _forward(self, target: str, *ports: int, here: tuple[int, ...] = ()) -> list[int]:
         """Forward ports of a pod to those of this machine, or to free ones, which are returned in the same order."""
+        if os.environ.get("KUBECONFIG"):
+            return self._forward_by_kubectl(target, *ports, here=here)
+        # kubectl's ends as soon as one connection in it is reset, and all that was under way with it.
+        pod = next(cgroups.pod_processes(self._uid(target)))
+        local = [port for port in here if port] or free_ports(len(ports))
+        pairs = [f"{mine}=127.0.0.1:{port}" for mine, port in zip(local, ports, strict=True)]
+        program = str(Path(network.__file__).with_name("forward.py"))
+        process = subprocess.Popen([sys.executable, program, f"/proc/{pod}/ns/net", *pairs], text=True)
+        self._forwards.append(process)
+        for port in local:
+            wait_for("the forwarded port", lambda port=port: _accepts(port) or process.poll() is not None, 30)  # type: ignore[misc]
+        if process.poll() is not None:
+            raise RuntimeError(f"{target} cannot be reached: {pairs}")
+        return list(local)
+
+    def _uid(self, target: str) -> str:
+        """The id of a pod, or of the youngest one of a deployment."""
+        kind, _, name = target.partition("/")
+        if kind == "pod":
+            return self.kubectl("get", "pod", name, "-o", "jsonpath={.metadata.uid}")
+        labels = json.loads(self.kubectl("get", target, "-o", "jsonpath={.spec.selector.matchLabels}"))
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        pods = [pod["metadata"] for pod in self.pods(selector) if "deletionTimestamp" not in pod["metadata"]]
+        return str(max(pods, key=lambda pod: pod["creationTimestamp"])["uid"])
+
+    def _forward_by_kubectl(self, target: str, *ports: int, here: tuple[int, ...] = ()) -> list[int]:
         pairs = [f"{local or ''}:{port}" for local, port in zip(here or (0,) * len(ports), ports, strict=True)]
         process = subprocess.Popen(
             [*self._command, "-n", self.namespace, "port-forward", target, *pairs],
@@ -336,6 +367,11 @@ class ClusterHub(HubProcess):
 
         found: dict[str, Any] = self.wait_for(other, timeout_s, f"the server of {user} does not come back")
         return found
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def s3_endpoint() -> str:

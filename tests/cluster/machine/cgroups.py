@@ -35,6 +35,14 @@ def make(name: str) -> None:
                 file.write_text((hierarchy / setting).read_text())
 
 
+def pod_processes(uid: str) -> Iterator[int]:
+    """The processes of a pod's containers, its pause container among them."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and uid in entry.joinpath("cgroup").read_text().replace("_", "-"):
+                yield int(entry.name)
+
+
 def processes(name: str) -> Iterator[int]:
     """All processes in the cgroups of this name and below."""
     for hierarchy in _everywhere():

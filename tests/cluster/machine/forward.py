@@ -1,6 +1,8 @@
-"""Lets this machine's own processes reach ports inside the control plane's network namespace.
+"""Lets this machine's own processes reach ports inside a network namespace, the control plane's or a pod's.
 
     python -m tests.cluster.machine.forward NAMESPACE LOCAL_PORT=HOST:PORT ...
+
+NAMESPACE is a name that ``ip netns`` knows, or a path such as /proc/PID/ns/net of a process in a pod.
 
 A socket belongs to the namespace that it was made in: the listening ones are made on this machine's 127.0.0.1, then the
 process moves into the namespace, where it makes the others. The namespace itself gets no way out by that.
@@ -29,7 +31,11 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _serve(listener: socket.socket, host: str, port: int) -> None:
+    connections: set[asyncio.Task[None]] = set()
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            connections.add(task)  # the loop itself holds tasks by weak references only
         try:
             far_reader, far_writer = await asyncio.open_connection(host, port)
         except OSError:
@@ -38,6 +44,8 @@ async def _serve(listener: socket.socket, host: str, port: int) -> None:
         await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
         for side in (writer, far_writer):
             side.close()
+        if task:
+            connections.discard(task)
 
     server = await asyncio.start_server(connected, sock=listener)
     await server.serve_forever()
@@ -57,7 +65,7 @@ def main() -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", int(local)))
         pairs.append((listener, host, int(port)))
-    descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    descriptor = os.open(namespace if "/" in namespace else f"/run/netns/{namespace}", os.O_RDONLY)
     if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), f"cannot enter the network namespace {namespace}")
     os.close(descriptor)
