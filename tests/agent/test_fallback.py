@@ -58,7 +58,7 @@ def test_what_the_store_does_not_take_is_kept_at_home(make_server: Callable[...,
     report = server.restored(kernel_id)
     assert report["status"] == "restored" and "kept in" in report["notes"][-1], report
     assert not kept.exists()
-    assert server.run(kernel_id, "print(x, x is y, hash(big) == check)").text.startswith("[1, 2] True")
+    assert "[1, 2] True" in server.run(kernel_id, "print(x, x is y, hash(big) == check)").text
     server.kill()
     server.start()
     assert not any("kept in" in note for note in server.restored(kernel_id)["notes"])  # it is in the store now
@@ -78,7 +78,7 @@ def test_what_is_damaged_at_home_keeps_nothing_else_from_coming_back(
             chunk.unlink()
     server.start()
     assert "cannot be used" in server.restored(kernel_id)["notes"][-1]
-    assert server.run(kernel_id, "print(x)").text.startswith("1\n")
+    assert "\n1\n" in "\n" + server.run(kernel_id, "print(x)").text
 
 
 def test_what_is_older_than_the_store_does_not_come_back(make_server: Callable[..., JupyterServer]) -> None:
