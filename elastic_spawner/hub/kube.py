@@ -36,6 +36,8 @@ class ElasticKubeSpawner(ElasticKubeLeaving):
         path = naming.file_path(self.store_url)
         if self.store_volume and path is not None:
             kube_pod.mount_store(pod, self.store_volume, str(path), naming.segment(self.user.name))
+        if self.lost_node_timeout is not None:
+            kube_pod.tolerate_lost_node(pod, self.lost_node_timeout)
         saves = kube_pod.save_before_end(
             pod,
             url_path_join(self.server.base_url if self.server else "/", "api/elastic/evict"),

@@ -97,6 +97,19 @@ class ElasticKubeBase(ElasticSpawnerMixin, _Pods):
         by itself, elsewhere, with its kernels.""",
     ).tag(config=True)
 
+    lost_node_timeout = Integer(
+        None,
+        allow_none=True,
+        min=0,
+        help="""Seconds after which the servers of a node of which nothing is heard any more are started elsewhere, from
+        their last checkpoints.
+
+        They become the pod's tolerations of the taints `not-ready` and `unreachable`. None: what the cluster gives to
+        every pod, 300 seconds as a rule; the same for a toleration that is set here by the admin. A node that comes
+        back later than that ends what still runs on it.
+        """,
+    ).tag(config=True)
+
     evacuation_taints = List(
         Unicode(),
         list(EVACUATION_TAINTS),

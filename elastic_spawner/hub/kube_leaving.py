@@ -11,6 +11,7 @@ from ..errors import SizeError
 from ..migration import Action, Move, Save, Size, Step
 from . import kube_pod, sign
 from .agent_client import AgentError
+from .kube_nodes import LOST_TAINTS
 from .kube_sizes import ElasticKubeSizes
 from .kube_watch import watch
 
@@ -71,14 +72,18 @@ class ElasticKubeLeaving(ElasticKubeSizes):
             return int(report.get("generation") or 0), tuple(kernel["id"] for kernel in report.get("kernels", []))
         except AgentError as error:
             self.log.warning("%s: not saved by the hub while its pod is taken away: %s", self._log_name, error)
-        # Until its grace period is over: a pod on a node that is lost never goes by itself.
-        deadline = time.monotonic() + self.grace + kube_pod.MARGIN_S
+        # Until its grace period is over: a pod on a node that is lost never goes by itself. Where the node is known to
+        # be lost nobody saves there.
+        deadline = time.monotonic() + (0.0 if self._node_is_lost() else self.grace) + kube_pod.MARGIN_S
         while await self.running_launch() == self._launch_before_move:
             if time.monotonic() > deadline:
                 saved = self._last_checkpoint or {}
                 return int(saved.get("generation") or 0), tuple(k["id"] for k in saved.get("kernels") or ())
             await asyncio.sleep(0.5)
         raise AgentError("unreachable", "the pod is gone")
+
+    def _node_is_lost(self) -> bool:
+        return bool(watch.nodes.notice(self.node, LOST_TAINTS))
 
     def slot_for(self, action: Action) -> AbstractAsyncContextManager[Any]:
         if isinstance(action, Save) and kube_pod.disruption(self.pod_as_seen()):
@@ -89,6 +94,8 @@ class ElasticKubeLeaving(ElasticKubeSizes):
         """A pod that is being taken away has been given its whole grace period by somebody else, and does not always
         end sooner by itself. What it has is saved by now, so it is not waited for that long."""
         if not force and kube_pod.disruption(self.pod_as_seen()):
+            if self._node_is_lost():  # whose kubelet would have to say that the pod has ended
+                return await super().end_server(True)
             try:
                 await asyncio.wait_for(super().end_server(force), SAVED_END_S)
                 return

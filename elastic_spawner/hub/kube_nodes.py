@@ -35,6 +35,9 @@ saved there; what says that it is short of something (`memory-pressure`, `disk-p
 kubelet evicts a pod or two, and moving all of them would make it worse; and a mere cordon (`unschedulable`), which may
 be for any reason."""
 
+LOST_TAINTS = ("node.kubernetes.io/unreachable:NoExecute", "node.kubernetes.io/out-of-service")
+"""What says that nothing is heard of a node, and that it is off for certain."""
+
 WATCH_S = 300
 """Seconds after which the API server ends a watch, and another is begun."""
 MAX_PAUSE_S = 60.0

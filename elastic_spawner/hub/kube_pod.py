@@ -65,6 +65,25 @@ def mount_store(pod: Any, source: Mapping[str, Any], path: str, folder: str) -> 
     notebook.volume_mounts = [*(notebook.volume_mounts or []), mount]
 
 
+def tolerate_lost_node(pod: Any, seconds: int) -> None:
+    """Leave the pod on a node of which nothing is heard for so long; a toleration that the admin has set wins."""
+    had = pod.spec.tolerations or []
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(_tolerates(toleration, key) for toleration in had):
+            pod.spec.tolerations = [
+                *(pod.spec.tolerations or []),
+                models.V1Toleration(key=key, operator="Exists", effect="NoExecute", toleration_seconds=seconds),
+            ]
+
+
+def _tolerates(toleration: Any, key: str) -> bool:
+    """Whether a toleration, as configured or as a model, is for the NoExecute taint of this key (as all are that name
+    none)."""
+    if not isinstance(toleration, Mapping):
+        toleration = {"key": toleration.key, "effect": toleration.effect}
+    return (toleration.get("key") or key) == key and (toleration.get("effect") or "NoExecute") == "NoExecute"
+
+
 def save_before_end(pod: Any, path: str, port: Any, token: str, grace_s: int, https: bool) -> bool:
     """Have the kubelet ask the agent to save before it ends the container; return whether it will.
 

@@ -90,6 +90,18 @@ def test_the_admin_s_grace_period_wins_and_the_deadline_follows() -> None:
     assert container(pod)["lifecycle"]["preStop"]["httpGet"]["path"].endswith("deadline_s=25&last=1")
 
 
+def test_it_leaves_a_lost_node_when_the_admin_says_so() -> None:
+    assert not manifest()["spec"].get("tolerations")
+    taints = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
+    theirs = {"key": taints[0], "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 7}
+    other = {"key": "gpu", "operator": "Exists"}
+    pod = manifest(lost_node_timeout=0, tolerations=[theirs, other])
+    ours = {**theirs, "key": taints[1], "tolerationSeconds": 0}
+    assert pod["spec"]["tolerations"] == [theirs, other, ours]
+    all_of_them = [{"operator": "Exists"}]
+    assert manifest(lost_node_timeout=0, tolerations=all_of_them)["spec"]["tolerations"] == all_of_them
+
+
 def test_the_admin_s_own_hooks_stay() -> None:
     hooks = {"postStart": {"exec": {"command": ["a"]}}, "preStop": {"tcpSocket": {"port": 80}}}
     lifecycle = container(manifest(lifecycle_hooks=hooks))["lifecycle"]
