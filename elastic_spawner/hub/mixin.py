@@ -9,6 +9,7 @@ each start, and, where a process or pod can outlive a hub that was killed in the
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -246,5 +247,7 @@ def _delete_all(url: str) -> None:
     if path is not None and not path.is_dir():
         return  # there is none, or it is in the servers only and goes with the volume that holds it
     store = stores.open_store(url)
+    store.recover()  # what a collector that was killed has put aside
     for entry in list(store.list("")):
         store.delete(entry.key)
+    store.sweep(math.inf)  # what a kernel that was killed was writing

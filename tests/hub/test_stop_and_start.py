@@ -69,6 +69,7 @@ def test_deleting_a_user_deletes_the_checkpoints(hub):
     hub.stop_server("dan")
     store = hub.directory / "data" / "checkpoints" / "dan"
     assert [path for path in store.rglob("*") if path.is_file()]
+    (store / "_" / ".tmp" / "1-0-left").write_bytes(b"by a kernel that was killed as it wrote")
     assert hub.api("DELETE", "/users/dan").status_code == 204
     assert not [path for path in store.rglob("*") if path.is_file()]
 
