@@ -102,7 +102,7 @@ class Effects:
     def stop(self) -> tuple[list[str], list[str]]:
         """Stop recording; returns (acts, paths read)."""
         self._recording = False
-        # before 3.12 starting one raises no audit event
+        # One that has ended did all that it did within the cell, and that was noted as the cell's own.
         if any(t not in self._threads and not is_kernels(t) for t in threading.enumerate()):
             self.note("started a thread")
         self._threads = set()
@@ -125,8 +125,8 @@ class Effects:
                 self.reads.setdefault("", None)
         elif event.startswith("os.") and args and isinstance(args[0], (str, bytes)) and self._is_own(args[0], True):
             return
-        elif event.startswith("_thread.") and args and is_kernels(getattr(args[0], "__self__", None)):
-            return
+        elif event.startswith("_thread.") and args and isinstance(getattr(args[0], "__self__", None), threading.Thread):
+            return  # whether it outlives the cell is seen at the end
         elif text == "used the network" and event in ("socket.bind", "socket.connect") and _is_local(args):
             self.acts.setdefault("used a local socket", None)
         elif not (text in _OF_IMPORTS and self._is_import()):

@@ -76,6 +76,7 @@ def watch(folder: Path, source: str, setup: str = "", stdin: str = "") -> tuple[
         ("pid = os.fork()\nif not pid: os._exit(0)\nos.waitpid(pid, 0)", "started a process"),
         ("os.kill(os.getpid(), 0)", "sent a signal"),
         ("t = threading.Thread(target=threading.Event().wait, daemon=True); t.start()", "started a thread"),
+        ("t = threading.Thread(target=open, args=('new', 'w')); t.start(); t.join()", "wrote the file new"),
         ("socket.create_connection(('127.0.0.1', port)).close()", "used the network"),
         ("socket.socket().bind(('127.0.0.1', 0))", "used the network"),
         ("socket.socket(type=socket.SOCK_DGRAM).sendto(b'a', ('127.0.0.1', port))", "used the network"),
@@ -103,6 +104,7 @@ def test_an_act_on_the_outside_is_noted(tmp_path: Path, source: str, act: str) -
         "open(os.devnull, 'w').write('a')",
         "os.remove('nothing')",
         "lock = threading.Lock(); lock.acquire(); lock.release()",
+        "t = threading.Thread(target=print, args=('done within the cell',)); t.start(); t.join()",
         "x = tempfile.gettempdir()",
     ],
 )
