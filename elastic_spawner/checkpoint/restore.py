@@ -11,8 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence, Set
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import CheckpointError, CheckpointNotFound, CodecMissing, CorruptChunk, RestoreError
 from ..history import CellExecution, History, Rerun
@@ -23,31 +22,7 @@ from .packs import ExtentReader
 from .record import read_history, read_lists
 from .report import LOADED, LOST, PENDING, RECOMPUTED, Fate, RestoreReport
 from .repository import Repository
-
-
-class Stage(Protocol):
-    """The kernel's side of a restore: where cells run and hidden state lives."""
-
-    namespace: dict[str, Any]
-
-    def run(self, cell: CellExecution) -> str | None:
-        """Run a cell again, its output caught; returns the name of the exception type it raised."""
-
-    def set_hidden(self, kind: str, text: str) -> None:
-        """Put one kind of hidden state back; raises what the library raises."""
-
-    def prepare(self, extras: dict[str, Any]) -> list[str]:
-        """Before anything is loaded; returns notes for the report."""
-
-    def set_attribute(self, name: str, value: Any) -> None:
-        """Set ``module.attribute``, or a part of the shell."""
-
-    def registering_nothing(self, but: Set[str]) -> AbstractContextManager[None]:
-        """What cells register meanwhile goes again, except in these parts of the shell and the process."""
-
-    def file_changed(self, file: Any) -> bool:
-        """Whether a file that a cell read is another one now."""
-
+from .stage import TOO_LONG, Stage, rerun_limit
 
 _refused: list[dict[str, Any]] = []
 """What was loaded and is not what was saved. It is never dropped: its ``__del__`` might act a second time."""
@@ -355,10 +330,14 @@ class Restorer:
         for kind, text in self._hidden_before(cell.number).items():
             self._set_hidden(kind, text)
         started = time.perf_counter()
-        raised = self.stage.run(cell)
+        raised = self.stage.run(cell, limit := rerun_limit(cell))
         if self._interruptible and raised == "KeyboardInterrupt" != cell.error:
             raise KeyboardInterrupt
-        if raised != cell.error:
+        if raised == TOO_LONG:
+            self._raised[cell.number] = (
+                f"{cell.label()}, run again, had not ended after {limit:.0f} s (it took {cell.seconds:.1f} s before)"
+            )
+        elif raised != cell.error:
             self._raised[cell.number] = (
                 f"running {cell.label()} again raised {raised}"
                 if raised

@@ -19,6 +19,7 @@ from ..tracking import hidden
 from ..tracking.patches import Target
 from ..tracking.tracker import file_digest
 from . import modules
+from .limit import AGAIN_S, TookTooLong, run_limited
 from .parts import LAST, Parts, is_short
 from .process import ProcessParts
 
@@ -123,39 +124,50 @@ class ShellStage:
 
     # -- running cells again
 
-    def run(self, cell: CellExecution) -> str | None:
-        """Run a cell again with its output caught; returns the name of the exception type that it raised."""
+    def run(self, cell: CellExecution, limit_s: float) -> str | None:
+        """Run a cell again with its output caught; returns the name of the exception type that it raised, or `TOO_LONG`
+        when it was interrupted after ``limit_s`` seconds."""
+        from ..checkpoint.stage import TOO_LONG  # with it comes all that saves
+
         kernel = getattr(self.shell, "kernel", None)
         asked = getattr(kernel, "_allow_stdin", None)
         try:
             if kernel is not None:
                 kernel._allow_stdin = False  # nobody is there to be asked
             with _quiet(self.shell):
-                result = self._run(cell.source)
+                result = self._run(cell.source, limit_s)
+        except TookTooLong:
+            return TOO_LONG
         finally:
             if kernel is not None:
                 kernel._allow_stdin = asked
         error = result.error_before_exec or result.error_in_exec
         return None if error is None else type(error).__name__
 
-    def _run(self, source: str) -> Any:
+    def _run(self, source: str, limit_s: float) -> Any:
         shell = self.shell
         transformed = shell.transform_cell(source)
         if not shell.should_run_async(source, transformed_cell=transformed):
-            return shell.run_cell(source, store_history=False, silent=True)
+            return run_limited(lambda: shell.run_cell(source, store_history=False, silent=True), limit_s)
         # the kernel's own loop is busy with the restore: top-level await gets another one
         outcome: list[Any] = []
 
-        def work() -> None:
-            outcome.append(
-                asyncio.run(
-                    shell.run_cell_async(source, store_history=False, silent=True, transformed_cell=transformed)
-                )
+        async def work() -> None:
+            task = asyncio.ensure_future(
+                shell.run_cell_async(source, store_history=False, silent=True, transformed_cell=transformed)
             )
+            await asyncio.wait([task], timeout=limit_s)
+            if task.done():
+                outcome.append(task.result())
+            else:
+                task.cancel()
+                await asyncio.wait([task], timeout=AGAIN_S)
 
-        thread = threading.Thread(target=work, name="elastic-spawner-replay")
+        thread = threading.Thread(target=lambda: asyncio.run(work()), name="elastic-spawner-replay")
         thread.start()
         thread.join()
+        if not outcome:
+            raise TookTooLong
         return outcome[0]
 
     # -- hidden state
