@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-hub test-hub5 test-browser test-cluster cluster-up cluster-down cluster-shell \
-	conformance benchmarks lint format docs build clean distclean
+	conformance benchmarks benchmarks-cluster lint format docs build clean distclean
 
 # The first interpreter that is new enough; `make PYTHON=...` overrides it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -58,6 +58,9 @@ conformance:  ## The catalogue's and the notebooks' verdicts as a table
 
 benchmarks:  ## Measure savings, restores and overhead in real kernels; writes docs/benchmarks.md (ARGS="--only frames")
 	@env=$(call environment,benchmarks); CONFORMANCE="$(CONFORMANCE)" "$$env/bin/python" -m benchmarks $(ARGS)
+
+benchmarks-cluster:  ## Measure moves, evictions and resizes on the tests' Kubernetes, beside plain KubeSpawner
+	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m benchmarks.cluster $(ARGS)
 
 conformance-matrix:  ## The same on Python 3.10 to 3.13 with older and newer libraries
 	@test -n "$(CONFORMANCE)" || { echo "no catalogue: ../shared/conformance is not there; give CONFORMANCE=folder" >&2; exit 1; }

@@ -25,7 +25,7 @@ from .hub import ClusterHub
 from .machine.cluster import locked
 from .sessions import cordoned, other_nodes
 
-CONFIG = """
+COUNTING = """
 import json, re
 from collections import Counter
 from kubernetes_asyncio.client import rest
@@ -41,6 +41,11 @@ async def _counted(self, method, url, *args, **kwargs):
     return await _request(self, method, url, *args, **kwargs)
 
 rest.RESTClientObject.request = _counted
+"""
+"""Configuration by which a hub counts what it asks of the API server."""
+CONFIG = (
+    COUNTING
+    + """
 c.KubeSpawner.mem_guarantee = "32M"
 c.KubeSpawner.cpu_guarantee = 0.01
 c.ElasticSpawnerMixin.concurrent_saves = 5
@@ -48,6 +53,7 @@ c.ElasticSpawnerMixin.concurrent_starts = 5
 c.JupyterHub.concurrent_spawn_limit = 0
 c.JupyterHub.active_server_limit = 0
 """
+)
 AT_ONCE = 5
 
 
@@ -76,6 +82,11 @@ class Latency:
 
 def calls(hub: ClusterHub) -> Counter[str]:
     return Counter(json.loads(hub.shell("cat /tmp/calls.json")))
+
+
+def hub_memory(hub: ClusterHub) -> int:
+    """Bytes of memory that the hub's process takes."""
+    return 1024 * int(hub.shell("grep VmRSS /proc/$(cat hub.pid)/status").split()[1])
 
 
 def start(hub: ClusterHub, number: int) -> tuple[str, Notebook]:
@@ -127,8 +138,8 @@ def leave(hub: ClusterHub, sessions: list[tuple[str, Notebook]], what: str, begi
 
 
 @contextmanager
-def hub_with(kubectl: Any, command: list[str]) -> Iterator[ClusterHub]:
-    hub = ClusterHub(kubectl, command, f"load-{int(time.time())}", CONFIG)
+def hub_with(kubectl: Any, command: list[str], config: str = CONFIG) -> Iterator[ClusterHub]:
+    hub = ClusterHub(kubectl, command, f"load-{int(time.time())}", config)
     try:
         hub.start()
         yield hub
@@ -145,10 +156,12 @@ def main() -> None:
         kubectl = machine.kubectl
         command = [str(machine.programs / "kubectl"), f"--kubeconfig={machine.kubeconfig}"]
         with hub_with(kubectl, command) as hub:
+            empty = hub_memory(hub)
             others = [json.loads(hub.kubectl("get", "pod", "hub", "-o", "json"))["spec"]["nodeName"]]
             node = other_nodes(kubectl, others[0])[0]
             with cordoned(kubectl, *others), ThreadPoolExecutor(AT_ONCE) as pool:
                 sessions = list(pool.map(partial(start, hub), range(count)))
+            print(f"memory of the hub: {(hub_memory(hub) - empty) / count / 1e6:.1f} MB for each server")
             resting = calls(hub)
             time.sleep(60)
             print(f"at rest, 60 s: {dict(calls(hub) - resting)}")
