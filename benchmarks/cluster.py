@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +18,7 @@ from botocore.config import Config
 
 from elastic_spawner.testing import Notebook
 from tests.cluster.hub import ClusterHub, s3_endpoint, s3_keys
-from tests.cluster.load import COUNTING, calls, hub_memory, hub_with
+from tests.cluster.load import COUNTING, Asking, calls, hub_memory, hub_with
 from tests.cluster.machine import control
 from tests.cluster.machine.cluster import locked
 from tests.cluster.sessions import end_of_move
@@ -49,37 +48,22 @@ _ANSWERS_S = 1.0
 Figures = dict[str, list[float]]
 
 
-class Tab:
-    """Asks a server all the time, as an open tab does, and keeps when it was answered."""
+class Tab(Asking):
+    """Asks a server, as an open tab does, and keeps the longest time without an answer, in seconds."""
 
     def __init__(self, note: Notebook) -> None:
-        self._note, self._end = note, threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-        self._longest = 0.0
+        super().__init__(0.05)
+        self.outage = 0.0
+        self._note, self._last = note, time.monotonic()
 
-    def _ask(self) -> None:
-        last = time.monotonic()
-        while not self._end.wait(0.05):
-            try:
-                answered = self._note.browser.get("api/kernels", timeout_s=_ANSWERS_S).status_code == 200
-            except requests.RequestException:
-                answered = False
-            if answered:
-                now = time.monotonic()
-                self._longest, last = max(self._longest, now - last), now
-
-    def __enter__(self) -> Tab:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    @property
-    def outage(self) -> float:
-        """Seconds of the longest time without an answer."""
-        return self._longest
+    def ask(self) -> None:
+        try:
+            answered = self._note.browser.get("api/kernels", timeout_s=_ANSWERS_S).status_code == 200
+        except requests.RequestException:
+            answered = False
+        if answered:
+            now = time.monotonic()
+            self.outage, self._last = max(self.outage, now - self._last), now
 
 
 def first_cell(hub: ClusterHub, user: str, options: Any = None) -> tuple[float, Notebook]:

@@ -17,13 +17,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elastic_spawner.testing import Notebook
 
 from .hub import ClusterHub
 from .machine.cluster import locked
 from .sessions import cordoned, other_nodes
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 COUNTING = """
 import json, re
@@ -57,27 +60,41 @@ c.JupyterHub.active_server_limit = 0
 AT_ONCE = 5
 
 
-class Latency:
-    """Asks the hub's API all the time, as its page does, and keeps how long it took."""
+class Asking:
+    """Asks something all the time, in a thread of its own."""
 
-    def __init__(self, hub: ClusterHub) -> None:
-        self.seconds: list[float] = []
-        self._hub, self._end = hub, threading.Event()
-        self._thread = threading.Thread(target=self._ask)
+    def __init__(self, pause_s: float) -> None:
+        self._pause_s, self._end = pause_s, threading.Event()
+        self._thread = threading.Thread(target=self._run)
 
-    def _ask(self) -> None:
-        while not self._end.wait(0.1):
-            began = time.monotonic()
-            self._hub.api("GET", "/users")
-            self.seconds.append(time.monotonic() - began)
+    def ask(self) -> None:
+        raise NotImplementedError
 
-    def __enter__(self) -> Latency:
+    def _run(self) -> None:
+        while not self._end.wait(self._pause_s):
+            self.ask()
+
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
+
+
+class Latency(Asking):
+    """Asks the hub's API, as its page does, and keeps how long it took."""
+
+    def __init__(self, hub: ClusterHub) -> None:
+        super().__init__(0.1)
+        self.seconds: list[float] = []
+        self._hub = hub
+
+    def ask(self) -> None:
+        began = time.monotonic()
+        self._hub.api("GET", "/users")
+        self.seconds.append(time.monotonic() - began)
 
 
 def calls(hub: ClusterHub) -> Counter[str]:

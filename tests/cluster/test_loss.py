@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from elastic_spawner.testing import Notebook
 
 from .conftest import TestCluster
 from .hub import ClusterHub
+from .machine import cgroups
 from .machine.cluster import Cluster
 from .sessions import cordoned
 
@@ -111,15 +113,10 @@ def lost(make_hub: Callable[..., ClusterHub], cluster: TestCluster) -> Lost:
 def kill(uid: str) -> None:
     """End all processes of a pod that run in this machine, and are not Kubernetes' own, as the kernel does for want of
     memory."""
-    for entry in Path("/proc").iterdir():
-        try:
-            of_pod = entry.name.isdigit() and uid.replace("-", "_") in entry.joinpath("cgroup").read_text().replace(
-                "-", "_"
-            )
-            if of_pod and entry.joinpath("comm").read_text().strip() != "pause":
-                os.kill(int(entry.name), signal.SIGKILL)
-        except OSError:
-            continue
+    for pid in cgroups.pod_processes(uid):
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().strip() != "pause":
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_a_container_that_is_killed(lost: Lost, cluster: TestCluster) -> None:

@@ -185,6 +185,11 @@ class Kernel:
             raise RuntimeError(f"{reply['ename']}: {reply['evalue']}")
         return str(reply["out"])
 
+    def report(self) -> dict[str, Any]:
+        """What the last restore says of itself."""
+        told = self.value("__import__('json').dumps(__import__('elastic_spawner').last_restore().to_dict())")
+        return dict(json.loads(ast.literal_eval(told)))
+
     def _state(self) -> str:
         """What the process does, as far as can be told: the nursery has faulthandler write the stacks into its log."""
         if not self.lives():
@@ -292,8 +297,7 @@ def _move(case: Any, folder: Path, outcome: Outcome, kernels: list[Kernel]) -> K
         outcome.verdict, outcome.detail = "restore_error", str(e)
         return None
     # before the probes: what they do to the json module is theirs
-    report = kernel.value("__import__('json').dumps(__import__('elastic_spawner').last_restore().to_dict())")
-    outcome.report = json.loads(ast.literal_eval(report))
+    outcome.report = kernel.report()
     variables = outcome.report["variables"]
     outcome.lost.update({n: v["reason"] for n, v in variables.items() if v["status"] == "lost"})
     return kernel
