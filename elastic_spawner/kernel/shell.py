@@ -156,17 +156,16 @@ class ShellStage:
             task = asyncio.ensure_future(
                 shell.run_cell_async(source, store_history=False, silent=True, transformed_cell=transformed)
             )
-            await asyncio.wait([task], timeout=limit_s)
-            if task.done():
-                outcome.append(task.result())
-            else:
+            done, _ = await asyncio.wait([task], timeout=limit_s)
+            outcome.append(task.result() if done else None)
+            if not done:
                 task.cancel()
                 await asyncio.wait([task], timeout=AGAIN_S)
 
         thread = threading.Thread(target=lambda: asyncio.run(work()), name="elastic-spawner-replay")
         thread.start()
         thread.join()
-        if not outcome:
+        if outcome[0] is None:
             raise TookTooLong
         return outcome[0]
 
