@@ -197,8 +197,7 @@ def main() -> None:
     repeat = parser.parse_args().repeat
     with locked() as machine:
         machine.up()
-        command = [str(machine.programs / "kubectl"), f"--kubeconfig={machine.kubeconfig}"]
-        print(measure(repeat, lambda config: hub_with(machine.kubectl, command, config)))
+        print(measure(repeat, lambda config: hub_with(machine.kubectl, machine.command, config)))
 
 
 if __name__ == "__main__":

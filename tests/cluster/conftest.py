@@ -52,8 +52,7 @@ def cluster() -> Iterator[TestCluster]:
         except CannotBuild as error:
             pytest.skip(f"NOT RUN, because no cluster can be had here: {error}")
         try:
-            command = [str(machine.programs / "kubectl"), f"--kubeconfig={machine.kubeconfig}"]
-            yield TestCluster(machine.kubectl, command, ours=True)
+            yield TestCluster(machine.kubectl, machine.command, ours=True)
         finally:
             if not was_up and not os.environ.get("ELASTIC_CLUSTER_KEEP"):
                 machine.down()

@@ -171,8 +171,7 @@ def main() -> None:
     with locked() as machine:
         machine.up()
         kubectl = machine.kubectl
-        command = [str(machine.programs / "kubectl"), f"--kubeconfig={machine.kubeconfig}"]
-        with hub_with(kubectl, command) as hub:
+        with hub_with(kubectl, machine.command) as hub:
             empty = hub_memory(hub)
             others = [json.loads(hub.kubectl("get", "pod", "hub", "-o", "json"))["spec"]["nodeName"]]
             node = other_nodes(kubectl, others[0])[0]

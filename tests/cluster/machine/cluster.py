@@ -50,6 +50,11 @@ class Cluster:
         return [NodeProcesses(node, daemons, self.folder) for node in network.NODES]
 
     @property
+    def command(self) -> list[str]:
+        """kubectl with its kubeconfig, for what runs in the background."""
+        return [str(self.programs / "kubectl"), f"--kubeconfig={self.kubeconfig}"]
+
+    @property
     def s3_endpoint(self) -> str:
         """The S3 server as this machine reaches it; pods reach it at `control.S3_ENDPOINT`."""
         return f"http://127.0.0.1:{(self.folder / 's3-port').read_text()}"
