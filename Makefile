@@ -24,7 +24,7 @@ help:  ## Show this list
 demo:  ## A hub, a user, a notebook; resize the server and show what became of every variable (ARGS=--keep)
 	@env=$(call environment,demo); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m elastic_spawner.demo $(ARGS)
 
-test:  ## All tests but those on Kubernetes: linters, JupyterHub 5.5 and 6, browser, conformance
+test:  ## All tests: linters, JupyterHub 5.5 and 6, browser, conformance, Kubernetes
 	@.ci/test
 
 test-unit:  ## The tests that start no hub and no browser

@@ -1,4 +1,4 @@
-"""``python -m tests.cluster.machine up | down | shell | dockerfiles``"""
+"""``python -m tests.cluster.machine build | up | down | shell | dockerfiles``"""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ DOCKERFILES = Path(__file__).resolve().parent.parent / "images"
 def main() -> int:
     command = sys.argv[1] if len(sys.argv) == 2 else ""
     try:
-        if command == "up":
+        if command == "build":
+            with locked() as cluster:
+                cluster.build()
+        elif command == "up":
             with locked() as cluster:
                 cluster.up()
                 print(cluster.kubeconfig)

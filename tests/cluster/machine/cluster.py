@@ -73,11 +73,15 @@ class Cluster:
         """Run kubectl as the cluster's administrator; return its output. Raises RuntimeError with what it said."""
         return control.kubectl(self.programs, self.kubeconfig, *arguments, text=text)
 
-    def up(self) -> None:
-        """Start the cluster, unless it runs; build what is missing. Raises CannotBuild, RuntimeError, TimeoutError."""
+    def build(self) -> list[Path]:
+        """Build what is missing; return the images' archives. Raises CannotBuild, RuntimeError."""
         check_machine()
         self.programs = build.programs()
-        archives = images.build_all(versions.cache_folder() / "images")
+        return images.build_all(versions.cache_folder() / "images")
+
+    def up(self) -> None:
+        """Start the cluster, unless it runs; build what is missing. Raises CannotBuild, RuntimeError, TimeoutError."""
+        archives = self.build()
         if self.is_up():
             self._import(archives)  # of the images only our own parts may have changed
             return
