@@ -207,6 +207,7 @@ class Mover:
                 generation, kernels = await spawner.save_for_move(action)
                 return Saved(serial, time.time(), generation, kernels)
             case Stop(force=force):
+                await spawner.route_away()
                 await spawner.end_server(force)
                 return Stopped(serial, time.time())
             case Start(size=size):

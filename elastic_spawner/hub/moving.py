@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 
 from ..errors import MigrationError, SizeError
 from ..migration import Action, Running, Save, Size, Start
+from . import away
 from .agent_client import AgentError
 from .checkpoints import arriving, failed_restores, still_coming
 from .saving import ElasticSaving
@@ -157,16 +158,43 @@ class ElasticMoving(ElasticSaving):
                 raise MigrationError(f"the server does not answer after {self.http_timeout} s")
             await asyncio.sleep(0.1)
 
+    _routed_away = False
+
+    @property
+    def _proxy(self) -> Any:
+        return self.user.settings.get("proxy") or self.user.settings["app"].proxy
+
     async def route_to_server(self) -> None:
         """Send the browsers' requests to the server's new address."""
-        proxy = self.user.settings.get("proxy") or self.user.settings["app"].proxy
+        self._routed_away = False
+        await self._route_to(self.server.host)
+
+    async def route_away(self) -> None:
+        """Have the browsers' requests answered by the hub until the server is back."""
+        target = away.address(self.user.settings["app"], self._proxy)
+        if target is not None and not self._routed_away:
+            self._routed_away = True
+            await self._route_to(target)
+
+    async def _route_to(self, target: str) -> None:
         data = {"user": self.user.name, "server_name": self.name}
         try:
             # Not proxy.add_user(), which refuses while the hub is still checking its servers after a restart.
-            await asyncio.wait_for(proxy.add_route(self.proxy_spec, self.server.host, data), 20)
+            await asyncio.wait_for(self._proxy.add_route(self.proxy_spec, target, data), 20)
         except Exception as error:
             # After a restart of the hub the proxy may come up later than we do; the hub then sets all routes itself.
             self.log.warning("%s: the route could not be changed now: %s", self._log_name, error)
+
+    async def _end_away(self, runs: bool) -> None:
+        """Undo `route_away` at the end of a move that did not come to `route_to_server`."""
+        if self._routed_away and runs:
+            await self.route_to_server()
+        elif self._routed_away:
+            self._routed_away = False
+            try:
+                await asyncio.wait_for(self._proxy.delete_route(self.proxy_spec), 20)
+            except Exception as error:  # the hub looks through all routes now and then
+                self.log.warning("%s: the route could not be removed now: %s", self._log_name, error)
 
     async def may_be_saved(self) -> bool:
         """Whether a save of a server that is being restored would lack nothing which its checkpoint has."""

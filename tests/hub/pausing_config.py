@@ -1,4 +1,5 @@
-# Added to the configuration of the tests' hubs: a spawner that stops half-way through a move when it is told to.
+# Added to the configuration of the tests' hubs: a spawner that stops half-way through a move, or fails, when it is told
+# to.
 import asyncio
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,6 +21,8 @@ class PausingSpawner(_kind.load()):
 def _pausing(name):
     async def action(self, *args, **kwargs):
         await self._pause(f"before {name}")
+        if Path("fail_at").exists() and Path("fail_at").read_text() == name:
+            raise RuntimeError(f"{name} is to fail")
         result = await getattr(super(PausingSpawner, self), name)(*args, **kwargs)
         await self._pause(f"after {name}")
         return result

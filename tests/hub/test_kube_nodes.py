@@ -195,6 +195,9 @@ class Simulated(ElasticKubeSpawner):
     async def route_to_server(self) -> None:
         pass
 
+    async def route_away(self) -> None:
+        pass
+
     async def restored(self) -> tuple[str, ...]:
         Simulated.done += 1
         return ()

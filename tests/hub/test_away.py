@@ -1,0 +1,55 @@
+"""What a tab is told while its server is between two places: real hub, proxy and server."""
+
+from __future__ import annotations
+
+import pytest
+import websocket
+
+from elastic_spawner.testing import HubProcess
+
+pytestmark = pytest.mark.hub
+
+
+def test_the_hub_answers_for_a_server_that_is_away(hub: HubProcess) -> None:
+    """At once, whatever its old address does, and also to who opens a socket; no more when the server is stopped."""
+    hub.start_server("ann")
+    browser = hub.login("ann")
+    browser.open_server()
+    note = browser.open_notebook()
+    assert note.run("x = 1").status == "ok"
+    (hub.directory / "pause_at").write_text("before launch_server")
+    assert hub.resize("ann", memory="2G").status_code == 202
+    hub.wait_for((hub.directory / "paused").exists, 60, "the move was not paused")
+
+    answer = browser.get(f"api/kernels/{note.kernel_id}")
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "1")
+    assert browser.get("lab").headers.get("Refresh") == "1"
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        browser.connect(note.kernel_id)
+    assert refused.value.status_code == 503
+
+    hub.stop_server("ann")  # which ends the move
+    gone = browser.get("lab")
+    assert gone.status_code == 302 and "/hub/" in gone.headers["Location"], gone.headers
+    hub.start_server("ann")
+    browser = hub.login("ann")
+    browser.open_server()
+    note.browser = browser
+    note.reconnect()
+    assert note.run("print(x)").stdout == "1\n"
+
+
+def test_a_server_that_does_not_end_is_there_again(hub: HubProcess) -> None:
+    """The move is undone when the server cannot be stopped, and the tab has it back."""
+    hub.start_server("eve")
+    browser = hub.login("eve")
+    browser.open_server()
+    note = browser.open_notebook()
+    assert note.run("x = 1").status == "ok"
+    (hub.directory / "fail_at").write_text("end_server")
+    assert hub.resize("eve", memory="2G").status_code == 202
+    assert hub.follow("eve")[-1]["step"] == "undone"
+    (hub.directory / "fail_at").unlink()
+    assert browser.get("api/kernels").status_code == 200
+    note.reconnect()
+    assert note.run("print(x)").stdout == "1\n"
