@@ -27,6 +27,7 @@ from .manifest import Choice, KernelEntry, SessionEntry
 from .periodic import PeriodicSaves
 from .preparation import Preparation, RestorePlan
 from .roster import Roster
+from .save import ENDABLE, saved_since
 
 
 class ElasticAgent(LoggingConfigurable):
@@ -103,6 +104,8 @@ class ElasticAgent(LoggingConfigurable):
         """Tells this process from others in its place: a container that is started again keeps its address."""
         self.saving = False
         self.last_save: dict[str, Any] | None = None
+        self.told: int | None = None
+        """The generation of the last save that the hub was told of."""
         self.context = new_context()
         self.roster = Roster(self)
         self.preparation = Preparation(self)
@@ -211,8 +214,12 @@ class ElasticAgent(LoggingConfigurable):
         # Before the user is told that it is gone, so that nothing brings it back.
         await asyncio.wait([self.keep(self.roster.sync())], timeout=5)
 
-    def on_stop(self) -> None:
+    def on_stop(self) -> bool:
         self.roster.stopped = True
+        # Each would be asked to end, and be waited for, while its successor waits for the end of the server. What they
+        # are is saved; a kernel that could not be saved may have something to do at its end.
+        last = saved_since(self)
+        return last is not None and all(kernel["status"] in ENDABLE for kernel in last["kernels"])
 
     def on_message(
         self, kernel_id: str, ours: bool, message_type: str, parent: dict[str, Any], content: dict[str, Any]

@@ -15,6 +15,7 @@ from tornado import web
 
 from elastic_spawner import __version__
 
+from .deadline import Deadline
 from .report import kernel_plans, kernel_states, restore_reports
 from .save import LOSS_POLICIES, POLICIES, SaveFailed, save_all, save_before_end
 
@@ -30,6 +31,7 @@ except ImportError:  # before jupyter_server 2.13 there was nothing to allow
 
 
 LAST_S = 0.5
+"""Seconds in which the hub, too, is to have heard of the save that ends the server."""
 MAX_DEADLINE_S = 24 * 3600.0
 
 
@@ -50,6 +52,11 @@ class ElasticHandler(web.RequestHandler):
 
     def check_xsrf_cookie(self) -> None:
         """Nothing to check: no cookie lets anyone in here."""
+
+    async def tell(self, report: dict[str, Any]) -> None:
+        """Answer the hub with the report of a save."""
+        await self.finish(report)
+        self.agent.told = report["generation"]
 
     def set_default_headers(self) -> None:
         self.set_header("Content-Type", "application/json")
@@ -134,7 +141,7 @@ class CheckpointHandler(ElasticHandler):
             raise web.HTTPError(400, f"on_loss is to be one of: {', '.join(LOSS_POLICIES)}")
         reason = str(body.get("reason", ""))
         last = reason == "stop"
-        self.finish(await save_all(self.agent, float(deadline_s), on_busy, reason, on_loss, last))
+        await self.tell(await save_all(self.agent, float(deadline_s), on_busy, reason, on_loss, last))
 
 
 class EvictHandler(ElasticHandler):
@@ -153,9 +160,13 @@ class EvictHandler(ElasticHandler):
         if not 0 < deadline_s <= MAX_DEADLINE_S:
             raise web.HTTPError(400, f"deadline_s is to be above 0, at most {MAX_DEADLINE_S:g}")
         report = await save_before_end(self.agent, deadline_s)
-        if self.get_query_argument("last", ""):
-            # The server ends with this answer: the hub, which waits for the same save, is to have its own before.
-            await asyncio.sleep(LAST_S)
+        if not self.get_query_argument("last", ""):
+            await self.tell(report)
+            return
+        # The server ends with this answer: the hub, which waits for the same save, is to have its own before.
+        deadline = Deadline.after(LAST_S)
+        while self.agent.told != report["generation"] and not deadline.passed:
+            await asyncio.sleep(0.02)
         self.finish(report)
 
 

@@ -36,8 +36,8 @@ class Listener(Protocol):
     async def on_shutdown(self, kernel_id: str) -> None:
         """A kernel was shut down on purpose, by the user or by the culler."""
 
-    def on_stop(self) -> None:
-        """The server is about to stop, and with it all kernels."""
+    def on_stop(self) -> bool:
+        """The server is about to stop, and with it all kernels; returns whether these may be killed."""
 
     def on_message(
         self, kernel_id: str, ours: bool, message_type: str, parent: dict[str, Any], content: dict[str, Any]
@@ -138,8 +138,12 @@ class KernelHooks:
         return shutdown_kernel
 
     def _around_shutdown_all(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        takes = inspect.signature(original).parameters
+        has_now = "now" in takes or any(each.kind is each.VAR_KEYWORD for each in takes.values())
+
         def shutdown_all(*args: Any, **kwargs: Any) -> Any:
-            self._listener.on_stop()
+            if self._listener.on_stop() and has_now and not args:
+                kwargs["now"] = True
             return original(*args, **kwargs)
 
         return shutdown_all

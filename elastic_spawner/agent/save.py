@@ -31,6 +31,8 @@ LOSS_POLICIES = ("refuse", "accept")
 """What is done about a variable that can be neither stored nor recomputed."""
 
 
+ENDABLE = ("saved", "interrupted", "empty")
+"""What became of kernels of which nothing is lost when their processes are killed."""
 MAX_TOLD = 5
 """How many variables of one kernel a message names; all are listed beside it."""
 
@@ -156,16 +158,22 @@ async def save_before_end(agent: ElasticAgent, deadline_s: float) -> dict[str, A
     while True:
         while agent.saving and not deadline.passed:
             await asyncio.sleep(0.05)
-        last = agent.last_save
-        if last is not None:
-            began = time.monotonic() - (time.time() - last["at"]) - last["seconds"]
-            if all(kernel.watched and kernel.executed_at < began for kernel in agent.kernels.values()):
-                return last
+        if (last := saved_since(agent)) is not None:
+            return last
         try:
             return await save_all(agent, max(0.1, deadline.left), "interrupt", "eviction", last=True)
         except SaveFailed as failure:
             if failure.code != "busy" or failure.kernels or deadline.passed:
                 raise
+
+
+def saved_since(agent: ElasticAgent) -> dict[str, Any] | None:
+    """The report of the last save, when no cell was begun since."""
+    last = agent.last_save
+    if last is None:
+        return None
+    began = time.monotonic() - (time.time() - last["at"]) - last["seconds"]
+    return last if all(kernel.watched and kernel.executed_at < began for kernel in agent.kernels.values()) else None
 
 
 class _Save:

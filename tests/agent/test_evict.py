@@ -53,3 +53,30 @@ def test_it_waits_for_a_save_that_is_under_way(server: JupyterServer) -> None:
 @pytest.mark.parametrize("deadline", ["", "soon", 0, -1, "nan", "inf", 1e9])
 def test_a_deadline_that_makes_no_sense_is_refused(server: JupyterServer, deadline: object) -> None:
     assert server.elastic(f"evict?deadline_s={deadline}").status == 400
+
+
+AT_END = """
+import atexit, pathlib
+_ = atexit.register(pathlib.Path("ended").touch)
+written = open("written", "w")
+_ = written.write("what is in its buffer")
+"""
+
+
+def test_kernels_that_are_saved_are_not_waited_for_when_the_server_ends(server: JupyterServer) -> None:
+    """Their sessions go on elsewhere, so this is no end for them; what they have written is in its file."""
+    kernel_id = server.open_notebook("a.ipynb")["kernel"]["id"]
+    server.run(kernel_id, AT_END)
+    evict(server)
+    server.terminate()
+    assert not (server.home / "ended").exists()
+    assert (server.home / "written").read_text() == "what is in its buffer"
+
+
+def test_kernels_that_went_on_are_asked_to_end(server: JupyterServer) -> None:
+    kernel_id = server.open_notebook("a.ipynb")["kernel"]["id"]
+    server.run(kernel_id, AT_END)
+    evict(server)
+    server.run(kernel_id, "x = 'not saved'")
+    server.terminate()
+    assert (server.home / "ended").exists()
