@@ -258,11 +258,16 @@ _CALLS = {
 }
 
 
+_descriptions: list[Any] = []
+"""What boto3 has read of Amazon's services, once for all clients of this process: 10 MB."""
+
+
 def _client(
     endpoint: str | None, region: str | None, path_style: bool, timeout: float, keys: dict[str, str | None]
 ) -> Any:
     try:
         import boto3
+        import botocore.session
         from botocore.config import Config
     except ImportError as error:
         raise StoreURLError("s3:// stores need boto3: pip install 'elastic-spawner[s3]'") from error
@@ -278,7 +283,13 @@ def _client(
         raise StoreURLError(f"the endpoint {endpoint!r} is no URL: write https://host[:port]")
     with s3_errors(endpoint or "S3", "the client"):
         # A session of our own: the default one is the user's.
-        return boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config, **keys)
+        session = botocore.session.Session()
+        if _descriptions:
+            session.register_component("data_loader", _descriptions[0])
+        else:
+            _descriptions.append(session.get_component("data_loader"))
+        made = boto3.session.Session(botocore_session=session)
+        return made.client("s3", endpoint_url=endpoint, region_name=region, config=config, **keys)
 
 
 def _date(answer: dict[str, Any]) -> float:

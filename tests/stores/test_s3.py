@@ -133,3 +133,11 @@ def test_encryption_that_no_server_has(query: str) -> None:
     """Said when the store is opened."""
     with pytest.raises(StoreURLError, match=query.partition("=")[0]):
         S3Store.from_url(f"s3://bucket/x?{query}", access_key="a", secret_key="b")
+
+
+def test_the_description_of_the_service_is_read_once(s3_server: S3Server, bucket: str) -> None:
+    """It takes 10 MB, and a hub has clients for several purposes."""
+    one, other = (S3Store.from_url(s3_server.url(bucket, name)) for name in ("one", "other"))
+    assert one.client is not other.client
+    described = [store.client.meta.service_model._service_description for store in (one, other)]
+    assert described[0] is described[1]
