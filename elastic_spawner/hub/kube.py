@@ -30,6 +30,8 @@ class ElasticKubeSpawner(ElasticKubeLeaving):
     async def get_pod_manifest(self) -> Any:
         """KubeSpawner's, with what is ours added; the admin's `modify_pod_hook` sees and may change all of it."""
         pod = await super().get_pod_manifest()
+        if not self.keep_sessions:
+            return pod
         pod.metadata.annotations = {**(pod.metadata.annotations or {}), kube_pod.LAUNCH: self._launch}
         as_volume = await self._has_image_volumes()
         kube_pod.lend_packages(pod, self.agent_image, self.agent_image_pull_policy, as_volume)
@@ -95,7 +97,7 @@ class ElasticKubeSpawner(ElasticKubeLeaving):
 
     def get_env(self) -> dict[str, str]:
         env: dict[str, str] = super().get_env()
-        if self.checkpoint_url.startswith("s3:"):
+        if self.keep_sessions and self.checkpoint_url.startswith("s3:"):
             token = self.keys.store_token(self.user.name, self.name)
             env["ELASTIC_SPAWNER_STORE_URL"] = sign.signed_url(self.hub.api_url, self.user.name, self.name, token)
         return env

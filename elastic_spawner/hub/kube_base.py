@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 from kubespawner import KubeSpawner
@@ -14,12 +16,21 @@ from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, default
 from .. import __version__
 from ..errors import ElasticError
 from . import kube_pod
+from .keys import SECRET_ENV
 from .kube_nodes import EVACUATION_TAINTS
 from .mixin import ElasticSpawnerMixin
 
 _by_kubespawner: ContextVar[bool] = ContextVar("elastic_spawner_by_kubespawner", default=False)
 """KubeSpawner calls its own stop() from within start() and poll(), to remove what is left of an ended pod. That is no
 stop that anybody asked for: nothing is to be saved then, and no move is to be cancelled by it."""
+
+
+@cache
+def _warn_once(log: Any) -> None:
+    log.warning(
+        "elastic_spawner is not configured, so servers are run as KubeSpawner runs them and no session is kept: call "
+        "elastic_spawner.hub.configure(c) in jupyterhub_config.py"
+    )
 
 
 class _Pods(KubeSpawner):
@@ -146,6 +157,14 @@ class ElasticKubeBase(ElasticSpawnerMixin, _Pods):
         where nodes are added on demand. 0: nobody looks beforehand.
         """,
     ).tag(config=True)
+
+    @default("keep_sessions")
+    def _default_keep_sessions(self) -> bool:
+        ours = set(self.class_traits()) - set(KubeSpawner.class_traits())
+        if SECRET_ENV in os.environ or ours & set(self._find_my_config(self.config)):
+            return True
+        _warn_once(self.log)
+        return False
 
     @default("resize_in_place")
     def _default_resize_in_place(self) -> bool:

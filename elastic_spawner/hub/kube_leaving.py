@@ -39,6 +39,8 @@ class ElasticKubeLeaving(ElasticKubeSizes):
         return await super().poll()
 
     def _look_after(self) -> None:
+        if not self.keep_sessions:
+            return
         if self.return_after_eviction:
             watch.add(self)
         if self.checkpoint_url.startswith("s3:"):

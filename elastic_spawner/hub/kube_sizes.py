@@ -81,7 +81,8 @@ class ElasticKubeSizes(ElasticKubeBase):
     def get_state(self) -> dict[str, Any]:
         state = super().get_state()
         room = self._room.name if self._room else None
-        state[_STATE] = {"granted_with": self._granted_with, "room": room}
+        if self._granted_with is not None or room:
+            state[_STATE] = {"granted_with": self._granted_with, "room": room}
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:

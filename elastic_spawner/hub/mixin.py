@@ -35,6 +35,8 @@ class ElasticSpawnerMixin(ElasticMoving):
 
     async def start(self) -> Any:
         """Start the server. Its agent restores the last checkpoint, if there is one, and otherwise costs no time."""
+        if not self.keep_sessions:
+            return await super().start()
         if self._token_in_use != self.api_token:
             self._revoke_token(self._token_in_use)
         self._token_in_use = self.api_token
@@ -53,7 +55,8 @@ class ElasticSpawnerMixin(ElasticMoving):
 
         A move under way is cancelled. Cancelled half-way, the server may be running or not.
         """
-        if await self._cancel_move() and await self.really_running() is None:
+        to_be_saved = await self._cancel_move() and self.keep_sessions
+        if to_be_saved and await self.really_running() is None:
             await self._save_before_stop()
         await super().stop(now=now)
         self._revoke_token(self._token_in_use)
@@ -158,7 +161,9 @@ class ElasticSpawnerMixin(ElasticMoving):
             return f"this server is already being moved (step: {step}): wait for its end, then ask again"
         if self.pending:
             return f"this server is pending {self.pending}: wait for its end, then ask again"
-        return "" if self.ready else "this server is not running: start it, then ask again"
+        if not self.ready:
+            return "this server is not running: start it, then ask again"
+        return "" if self.keep_sessions else "this server's session is not kept (keep_sessions), so it is not moved"
 
     def begin_move(
         self,

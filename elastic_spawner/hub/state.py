@@ -79,8 +79,8 @@ class ElasticState(ElasticTraits):
     def get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = super().get_state()
         move = self._mover.move if self._mover else self._unfinished or self._last_move
-        token = self.api_token or self._token_in_use
-        state[STATE] = {
+        token = (self.api_token or self._token_in_use) if self.keep_sessions else ""
+        ours = {
             "launch": self._launch,
             "launch_before_move": self._launch_before_move,
             "checkpoint": self._last_checkpoint,
@@ -88,6 +88,8 @@ class ElasticState(ElasticTraits):
             "token": self.keys.seal(token) if token else None,
             "move": move.to_json() if move else None,
         }
+        if any(ours.values()):
+            state[STATE] = ours
         return state
 
     def clear_state(self) -> None:
@@ -137,6 +139,8 @@ class ElasticState(ElasticTraits):
 
     def get_env(self) -> dict[str, str]:
         env: dict[str, str] = super().get_env()
+        if not self.keep_sessions:
+            return env
         env["ELASTIC_SPAWNER_STORE_URL"] = self.checkpoint_url
         env["ELASTIC_SPAWNER_SECRET"] = self.keys.server_secret(self.user.name, self.name).hex()
         env["ELASTIC_SPAWNER_ENCRYPT"] = self.encrypt_checkpoints

@@ -21,6 +21,16 @@ else:
 class ElasticTraits(_Base):
     """The traits of ElasticSpawnerMixin."""
 
+    keep_sessions = Bool(
+        True,
+        help="""Whether the sessions of servers are kept. False: servers are started and stopped as by the spawner class
+        that this one extends, with nothing of ours in them; the checkpoints that there are stay.
+
+        ElasticKubeSpawner's default is False until any of our settings is given, best by `configure(c)`: put in the
+        place of KubeSpawner and nothing else, it is one. It may be set by a profile (`kubespawner_override`), too.
+        """,
+    ).tag(config=True)
+
     # -- where things are ----------------------------------------------------------------------------------------------
 
     data_dir = Unicode(
@@ -206,3 +216,7 @@ class ElasticTraits(_Base):
         With True, an open tab reconnects by itself. The server gets a new API token at each start all the same.
         """,
     ).tag(config=True)
+
+    @default("will_resume")
+    def _default_will_resume(self) -> bool:
+        return self.keep_sessions
