@@ -95,9 +95,10 @@ class Sources:
 
     def look(self) -> None:
         """Read the source of modules that are new or were reloaded. Quick when there are none."""
-        for name in sys.modules.keys() - self._seen:
-            self._seen.add(name)
-            self._read(name)
+        if not self._seen.issuperset(sys.modules):
+            for name in sys.modules.keys() - self._seen:
+                self._seen.add(name)
+                self._read(name)
         for name, (spec, _) in list(self._known.items()):
             if getattr(sys.modules.get(name), "__spec__", None) is not spec:
                 self._read(name)

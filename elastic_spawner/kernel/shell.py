@@ -16,8 +16,8 @@ from ..history import CellExecution, FileRead
 from ..objects.kinds import ATOMIC
 from ..objects.live import kernel_streams
 from ..tracking import hidden
+from ..tracking.files import file_digest
 from ..tracking.patches import Target
-from ..tracking.tracker import file_digest
 from . import modules
 from .limit import AGAIN_S, TookTooLong, run_limited
 from .parts import LAST, Parts, is_short

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import collections
 import functools
+import gc
 import types
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Any
 
+from ..objects.grouping import by_kind
 from ..objects.kinds import ATOMIC, is_user_class, module_of
 from .accesses import Accesses, of_code
 
 _ELEMENTS = 500
 _OBJECTS = 5000
+_TOGETHER = 50_000
 _LISTED = (list, tuple, collections.deque)
-_CONTAINERS = (list, tuple, set, frozenset)
-_SIZED = frozenset({*_CONTAINERS, dict})
+_SIZED = frozenset({list, tuple, set, frozenset, dict})
 
 
 def reachable_accesses(
@@ -38,22 +41,19 @@ def reachable_accesses(
     budget = _OBJECTS
     while True:
         while pending and budget > 0:
-            value = pending.pop()
-            cls = type(value)
-            if cls in ATOMIC or id(value) in seen or issubclass(cls, types.ModuleType):
-                continue
-            seen.add(id(value))
-            budget -= 1
-            keep.append(value)
-            if cls in _SIZED and len(value) > _ELEMENTS:
-                if id(value) in searched:
-                    found.unsure = True
-                    continue
-                searched.add(id(value))
-            try:
-                pending += _inside(value, namespace, found)
-            except Exception:
-                found.escapes = True  # its class raises when it is looked at: what it runs cannot be known
+            fresh = _fresh(pending, seen)
+            found.unsure = found.unsure or len(fresh) > budget
+            del fresh[budget:]
+            budget -= len(fresh)
+            keep.append(list(fresh))
+            pending = []
+            for cls, members in by_kind(fresh, list(map(type, fresh)))[1].items():
+                parts = [members] if cls in _SIZED else [[member] for member in members]
+                for part in parts:
+                    try:
+                        pending += (_held if cls in _SIZED else _inside)(part, namespace, searched, found)
+                    except Exception:
+                        found.escapes = True  # its class raises when it is looked at: what it runs cannot be known
         new = found.reads - names_done
         names_done |= new
         pending += [namespace[n] for n in new if n in namespace]
@@ -62,11 +62,52 @@ def reachable_accesses(
             return found
 
 
-def _inside(value: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]:
-    """Objects reachable from ``value`` that may carry code; code met is added to ``found``.
+def _fresh(values: list[Any], seen: set[int]) -> list[Any]:
+    """Those of the values that may lead to code and were not met before."""
+    values = [v for v in values if type(v) not in ATOMIC]
+    fresh = [v for i, v in dict(zip(map(id, values), values)).items() if i not in seen]
+    seen.update(map(id, fresh))
+    return [v for v in fresh if not issubclass(type(v), types.ModuleType)]
+
+
+def _held(containers: list[Any], namespace: dict[str, Any], searched: set[int], found: Accesses) -> list[Any]:
+    """What plain containers of one type hold that may carry code."""
+    cls = type(containers[0])
+    if cls is dict:
+        # what the collector does not look after holds neither functions nor instances of anybody's classes
+        containers = [d for d in filter(gc.is_tracked, containers) if d is not namespace and "__builtins__" not in d]
+    small = [c for c in containers if len(c) <= _ELEMENTS]
+    inside = _union(map(dict.values, small) if cls is dict else small, sum(map(len, small)), found)
+    for large in [c for c in containers if len(c) > _ELEMENTS] if len(small) < len(containers) else ():
+        if id(large) in searched:
+            found.unsure = True
+            continue
+        searched.add(id(large))
+        inside += _some(large.values() if cls is dict else large, found)
+    return inside
+
+
+def _union(small: Iterable[Collection[Any]], total: int, found: Accesses) -> list[Any]:
+    """The elements of containers, together ``total``, but for those that cannot lead to code where they are many."""
+    if total <= _TOGETHER:
+        held = list(chain.from_iterable(small))
+        return [] if ATOMIC.issuperset(map(type, held)) else held
+    some: list[Any] = []
+    for values in small:
+        if not ATOMIC.issuperset(map(type, values)):
+            some += values
+        if len(some) > _TOGETHER:
+            found.unsure = True
+            break
+    return some
+
+
+def _inside(values: list[Any], namespace: dict[str, Any], _searched: set[int], found: Accesses) -> list[Any]:
+    """Objects reachable from one value that may carry code; code met is added to ``found``.
 
     Types are asked for by type(): isinstance() would run the user's ``__class__`` property or ``__getattribute__``.
     """
+    (value,) = values
     cls = type(value)
     if cls is types.FunctionType:
         return _function(value, namespace, found)
@@ -87,10 +128,6 @@ def _inside(value: Any, namespace: dict[str, Any], found: Accesses) -> list[Any]
             return []
     if cls in (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType):
         return _generator(value, namespace, found)
-    if cls is dict:
-        return [] if value is namespace or "__builtins__" in value else _some(value.values(), found)
-    if cls in _CONTAINERS:
-        return _some(value, found)
     wrapped = [getattr(value, "__wrapped__", None)] if issubclass(cls, functools._lru_cache_wrapper) else []
     inside = [cls, *_slots(value)] if is_user_class(cls) else wrapped
     if issubclass(cls, dict):

@@ -18,39 +18,11 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from . import hidden_libraries as libraries
 from .hold import switch_interval
 
 Reader = Callable[[], Any]
 Writer = Callable[[Any], None]
-
-
-def _numpy_random() -> Any:
-    numpy = sys.modules.get("numpy")
-    source = sys.modules.get("numpy.random")
-    if numpy is None or source is None:
-        return None
-    name, keys, *rest = source.get_state(legacy=True)
-    return (name, keys.tobytes(), *rest)
-
-
-def _set_numpy_random(state: Any) -> None:
-    import numpy
-
-    name, keys, *rest = state
-    numpy.random.set_state((name, numpy.frombuffer(keys, dtype="u4"), *rest))
-
-
-def _torch_random() -> Any:
-    torch = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "get_rng_state"):
-        return None
-    return bytes(torch.get_rng_state().numpy())
-
-
-def _set_torch_random(state: Any) -> None:
-    import torch
-
-    torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
 
 
 def _started_with() -> dict[str, str]:
@@ -65,38 +37,18 @@ def _started_with() -> dict[str, str]:
 
 
 _START = _started_with()
+_encoded: Callable[[str], Any] = os.environ.encodevalue
+_decoded: Callable[[Any], str] = os.environ.decodevalue
+_START_ENCODED = {_encoded(n): _encoded(v) for n, v in _START.items()}
 _FIRST = frozenset(os.environ)
-
-
-def _torch_settings() -> Any:
-    torch = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "get_default_dtype"):
-        return None
-    printing = vars(torch._tensor_str.PRINT_OPTS)
-    return {
-        "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
-        "gradients": torch.is_grad_enabled(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "anomalies": torch.is_anomaly_enabled(),
-        "printing": {k: v for k, v in printing.items() if isinstance(v, (int, float, str, bool, type(None)))},
-    }
-
-
-def _set_torch_settings(values: Any) -> None:
-    import torch
-
-    torch.set_default_dtype(getattr(torch, values["dtype"]))
-    torch.set_grad_enabled(values["gradients"])
-    torch.use_deterministic_algorithms(values["deterministic"])
-    torch.autograd.set_detect_anomaly(values["anomalies"])
-    vars(torch._tensor_str.PRINT_OPTS).update(values["printing"])  # what set_printoptions would do; it takes no None
 
 
 def _environment() -> Any:
     """What is set otherwise than at the start of the process, and what is gone: the rest belongs to the machine."""
-    present = dict(sorted(os.environ.items()))
-    changed = {n: v for n, v in present.items() if _START.get(n) != v}
-    return {"set": changed, "gone": sorted(n for n in _START if n not in present)}
+    known: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]  # to decode them all each time takes longer
+    changed = sorted((n, v) for n, v in known.items() if _START_ENCODED.get(n) != v)
+    gone = sorted(n for n in _START_ENCODED if n not in known)
+    return {"set": {_decoded(n): _decoded(v) for n, v in changed}, "gone": list(map(_decoded, gone))}
 
 
 def _set_environment(values: Any) -> None:
@@ -324,87 +276,6 @@ def _set_logging(values: Any) -> None:
         logging.root.addHandler(added)
 
 
-def _pandas() -> Any:
-    """Options that are not at their default."""
-    config = sys.modules.get("pandas._config.config")
-    if config is None:
-        return None
-    out = {}
-    for key, option in config._registered_options.items():
-        try:
-            root, leaf = config._get_root(key)
-            value = root[leaf]
-        except Exception:
-            continue
-        if (
-            value is not option.defval
-            and value != option.defval
-            and isinstance(value, (int, float, str, bool, type(None)))
-        ):
-            out[key] = value
-    return out
-
-
-def _set_pandas(values: Any) -> None:
-    import pandas
-
-    for key in _pandas().keys() - values.keys():
-        pandas.reset_option(key)
-    for key, value in values.items():
-        pandas.set_option(key, value)
-
-
-def _numpy_print() -> Any:
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not hasattr(numpy, "get_printoptions"):
-        return None
-    options = numpy.get_printoptions()
-    return {k: v for k, v in options.items() if isinstance(v, (int, float, str, bool, type(None)))}
-
-
-def _set_numpy_print(values: Any) -> None:
-    import numpy
-
-    known = numpy.get_printoptions()
-    numpy.set_printoptions(**{k: v for k, v in values.items() if k in known and k != "override_repr"})
-
-
-def _numpy_errors() -> Any:
-    numpy = sys.modules.get("numpy")
-    return numpy.geterr() if numpy is not None and hasattr(numpy, "geterr") else None
-
-
-def _set_numpy_errors(values: Any) -> None:
-    import numpy
-
-    numpy.seterr(**values)
-
-
-def _matplotlib() -> Any:
-    """rcParams that differ from matplotlib's defaults."""
-    matplotlib = sys.modules.get("matplotlib")
-    if matplotlib is None or not hasattr(matplotlib, "rcParamsDefault"):
-        return None
-    current, default = dict.items(matplotlib.rcParams), matplotlib.rcParamsDefault
-    return {k: v for k, v in current if k != "backend" and dict.get(default, k) != v and _plain(v)}
-
-
-def _set_matplotlib(values: Any) -> None:
-    import matplotlib
-
-    for key in _matplotlib().keys() - values.keys():
-        matplotlib.rcParams[key] = matplotlib.rcParamsDefault[key]
-    for key, value in values.items():
-        if key in matplotlib.rcParams:
-            matplotlib.rcParams[key] = value
-
-
-def _plain(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(map(_plain, value))
-    return isinstance(value, (int, float, str, bool, type(None)))
-
-
 def _getstate_random() -> Any:
     return random.getstate()
 
@@ -414,19 +285,19 @@ KINDS: dict[str, tuple[Reader, Writer]] = {
     "search path": (lambda: list(sys.path), _set_search_path),
     "folder": (_folder, _set_folder),
     "random": (_getstate_random, random.setstate),
-    "numpy.random": (_numpy_random, _set_numpy_random),
-    "torch.random": (_torch_random, _set_torch_random),
-    "torch": (_torch_settings, _set_torch_settings),
+    "numpy.random": (libraries.numpy_random, libraries.set_numpy_random),
+    "torch.random": (libraries.torch_random, libraries.set_torch_random),
+    "torch": (libraries.torch_settings, libraries.set_torch_settings),
     "compiler": (_compiler, _set_compiler),
     "interpreter": (_interpreter, _set_interpreter),
     "decimal": (_decimal, _set_decimal),
     "locale": (_locale, _set_locale),
     "warnings": (_warnings, _set_warnings),
     "logging": (_logging, _set_logging),
-    "pandas": (_pandas, _set_pandas),
-    "numpy.printoptions": (_numpy_print, _set_numpy_print),
-    "numpy.errors": (_numpy_errors, _set_numpy_errors),
-    "matplotlib": (_matplotlib, _set_matplotlib),
+    "pandas": (libraries.pandas_options, libraries.set_pandas),
+    "numpy.printoptions": (libraries.numpy_print, libraries.set_numpy_print),
+    "numpy.errors": (libraries.numpy_errors, libraries.set_numpy_errors),
+    "matplotlib": (libraries.matplotlib_parameters, libraries.set_matplotlib),
 }
 
 RANDOM = frozenset({"random", "numpy.random", "torch.random"})

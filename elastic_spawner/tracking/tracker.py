@@ -8,7 +8,6 @@ not known is never taken as unchanged.
 from __future__ import annotations
 
 import builtins
-import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -16,8 +15,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from ..history import CellExecution, FileRead, History, Rerun
-from ..objects.digest import Digest
+from ..history import CellExecution, History, Rerun
 from ..objects.kinds import ATOMIC
 from ..objects.live import originals
 from ..objects.sealed import is_sealed
@@ -28,6 +26,7 @@ from .activity import Activity, held_elsewhere
 from .budget import Budget, at_once
 from .closure import reachable_accesses
 from .effects import Effects
+from .files import file_read
 from .hidden import RANDOM, HiddenState, drawn, encode, first_state
 from .patches import Patches
 from .values import NODES_PER_SECOND, NameState, Values
@@ -35,7 +34,6 @@ from .values import NODES_PER_SECOND, NameState, Values
 HIDDEN_LETTERS = 8 << 20
 """States of random generators before the cells that drew from them are kept up to this size, the newest ones."""
 _OUTPUT = re.compile(r"_{1,3}$|_\d+$|_oh$|Out$")
-_HASHED_FILE = 4 << 20
 
 _ESCAPES = frozenset({"eval", "exec", "globals", "locals", "vars", "get_ipython", "breakpoint"})
 
@@ -93,6 +91,7 @@ class Tracker:
 
     def begin(self, source: str, transformed: str) -> None:
         """A cell is about to run."""
+        began = time.perf_counter()
         self.note_untracked()
         cell = _Cell(source, transformed, time.perf_counter())
         try:
@@ -105,16 +104,17 @@ class Tracker:
         self._cell = cell
         self.effects.start()
         cell.started = time.perf_counter()
+        self.budget.take(cell.started - began)
 
     def end(self, error: str | None, execution_count: int | None = None) -> CellExecution | None:
         """The cell has ended, as ``In [execution_count]``; returns its execution, or None when none had begun."""
         cell, self._cell = self._cell, None
         if cell is None:
             return None
-        cell.seconds = time.perf_counter() - cell.started
+        ended = time.perf_counter()
+        cell.seconds = ended - cell.started
         acts, paths = self.effects.stop()
         cell.reasons += acts
-        self.budget.begin(cell.seconds)
         reach = reachable_accesses(
             self._values(cell.accesses.reads | cell.accesses.writes), self.namespace, cell.accesses, cell.searched
         )
@@ -130,13 +130,13 @@ class Tracker:
         if error in _INTERRUPTED:
             cell.reasons.append("was interrupted")  # run again, it would go on for as long as nobody does that
         cell.doubts += determinism.doubts(reach)
+        self.budget.begin(cell.seconds)
         writes, deletes, touched = self._compare(cell, reach)
-        self.budget.end()
         reads = {n for n in (self.history.active if cell.escapes else cell.reads) if n in self.history.active}
         reads |= {n for n in writes | deletes if n in self.history.active and n not in reach.writes}
         number = self.history.next_number
         hidden = self._note_hidden(cell, reach)
-        files = tuple(f for f in map(_file, paths) if f is not None)
+        files = tuple(f for f in map(file_read, paths) if f is not None)
         if "" in paths:
             cell.reasons.append("read more files than are kept in mind")
         self._judge_use(cell, touched)
@@ -150,18 +150,21 @@ class Tracker:
         if hidden:
             self.history.forget_hidden(HIDDEN_LETTERS, RANDOM)
         self.activity.note()
+        self.budget.take(time.perf_counter() - ended)
         return execution
 
     def _analyse(self, cell: _Cell) -> None:
         """What the cell's code names, before it runs."""
         assigned: set[str] = set()
+        may_call_magics = "get_ipython" in cell.transformed
         for statement in of_source(cell.transformed):
-            for call in magics.calls(statement.node):
+            calls = list(magics.calls(statement.node)) if may_call_magics else []
+            for call in calls:
                 self._magic(cell, call)
             accesses = statement.accesses
             cell.accesses.add(accesses)
             cell.reads |= accesses.reads - assigned
-            if "get_ipython" in accesses.reads and not any(True for _ in magics.calls(statement.node)):
+            if "get_ipython" in accesses.reads and not calls:
                 cell.escapes = True
             assigned |= statement.assigns - accesses.reads
         cell.accesses.reads.discard("get_ipython")
@@ -261,10 +264,10 @@ class Tracker:
     def _link_unknown(self, unknown: set[str], touched: set[str]) -> None:
         """A value that was not walked may share objects with whatever else the cell handled, unless that is sealed."""
         others = {n for n in touched if n in self.states and not self.states[n].atomic}
+        ends = self.budget.for_sealed()
         for name in others - unknown:
             state = self.states[name]
             if (unknown or self.links.suspected(name)) and state.known and not self.values.hides(state):
-                ends = self.budget.for_sealed
                 # one look at a large container already takes longer than it may
                 if state.nodes <= NODES_PER_SECOND * (ends - time.perf_counter()) and is_sealed(
                     self.namespace, name, ends
@@ -354,8 +357,8 @@ class Tracker:
                 self.values.look(name, self.namespace[name], deadline)
             self._add_untracked(bound, gone)
         # generators of random numbers are what moves between cells (a front end that connects, a widget); a change of
-        # the rest is seen after the next cell, and taken for its own
-        self.hidden.refresh(RANDOM)
+        # the rest is seen after the next cell, and taken for its own. A kernel itself draws from the first one only.
+        self.hidden.refresh(RANDOM if self.activity.happened else ("random",))
 
     def settle(self) -> None:
         """Know every value in full: what changed outside of cells is noted, what was unknown becomes known.
@@ -473,27 +476,3 @@ class Tracker:
                 ("changed outside of any cell",),
             )  # fmt: skip
         )
-
-
-def _file(path: str) -> FileRead | None:
-    """Describe a file that a cell read, so that a later change of it is noticed."""
-    if not path:
-        return None
-    try:
-        status = os.stat(path)
-        if not os.path.isfile(path):
-            return None
-        return FileRead(
-            path, status.st_size, status.st_mtime_ns, file_digest(path) if status.st_size <= _HASHED_FILE else ""
-        )
-    except OSError:
-        return FileRead(path, -1, 0)
-
-
-def file_digest(path: str) -> str:
-    """Digest of a file's content; raises OSError."""
-    digest = Digest()
-    with open(path, "rb") as f:
-        while block := f.read(1 << 20):
-            digest.update(block)
-    return digest.text()

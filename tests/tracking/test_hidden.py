@@ -204,3 +204,13 @@ def test_the_environment_of_another_machine_stays_its_own() -> None:
     state = "hidden.apply('environment', {'set': {'MINE': 'changed', 'NEW': 'made'}, 'gone': ['GONE']})"
     seen = _elsewhere(state, show, POD="b", MINE="as started", GONE="here")
     assert seen == {"POD": "b", "MINE": "changed", "GONE": None, "NEW": "made"}
+
+
+def test_options_of_pandas_are_told_each_time() -> None:
+    """What was seen before does not hide a change, nor that it was taken back."""
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed: its options go untested here")
+    before = hidden.read("pandas")
+    with pandas.option_context("display.width", 77):
+        during = hidden.read("pandas")
+    assert during != before
+    assert hidden.read("pandas") == before

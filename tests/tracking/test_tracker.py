@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from elastic_spawner.history import History, Rerun
 from elastic_spawner.tracking import budget
-from elastic_spawner.tracking.tracker import file_digest
+from elastic_spawner.tracking.files import file_digest
 
 from .notebook import Notebook
 
