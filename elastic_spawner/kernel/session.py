@@ -27,7 +27,7 @@ class Session:
 
     def __init__(self, shell: Any) -> None:
         self.stage = ShellStage(shell)
-        self.tracker = Tracker(self.stage.namespace, self.stage.names)
+        self.tracker = Tracker(self.stage.namespace, self.stage.names, self.stage.shown)
         self.last_checkpoint: dict[str, Any] | None = None
         self.last_restore: Any = None
         self.warnings: list[str] = []

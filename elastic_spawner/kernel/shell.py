@@ -64,6 +64,13 @@ class ShellStage:
             return value is getattr(self.shell.displayhook, name, None)
         return _OUTPUT.match(name) is not None and value is self.namespace.get("_oh", {}).get(int(name[1:]), _MISSING)
 
+    def shown(self) -> list[Any]:
+        """What the shell itself holds of what cells have shown, as often as it does."""
+        hook, last = self.shell.displayhook, self.shell.last_execution_result
+        held = [*self.namespace.get("_oh", {}).values(), *self.shell.user_ns_hidden.values()]
+        held += [getattr(hook, name, None) for name in LAST]
+        return held if last is None else [*held, last.result]
+
     def _is_shells(self, name: str, value: Any) -> bool:
         if name in ("In", "Out"):
             return value is self.namespace.get("_ih" if name == "In" else "_oh")

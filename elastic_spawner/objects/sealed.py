@@ -24,7 +24,8 @@ _BUILTIN = frozenset(
 )  # fmt: skip
 """Types that tell the collector of every reference they hold."""
 _BASES = _BUILTIN | {object}
-_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Whether counts of references tell anything."""
 _BLOCK = 4096
 
 
@@ -36,6 +37,11 @@ _LISTED = _counts([object()])[0]
 """What `_counts` says of an object that only its list holds; measured, as interpreters differ in it."""
 
 
+def held(objects: list[Any]) -> list[int]:
+    """How many references there are to each of the objects beside the list's."""
+    return [n - _LISTED for n in _counts(objects)]
+
+
 def is_sealed(namespace: dict[str, Any], name: str, deadline: float) -> bool:
     """Whether code reaches the name's value, and all in it that can change, through that name alone.
 
@@ -43,7 +49,7 @@ def is_sealed(namespace: dict[str, Any], name: str, deadline: float) -> bool:
     ``deadline`` (of time.perf_counter). The caller holds no reference to the value. Source: subtract_refs in
     CPython's gc.c.
     """
-    if not _GIL:
+    if not GIL:
         return False  # the counts do not tell
     found: list[Any] = [namespace[name]]
     inside: collections.Counter[int] = collections.Counter({id(found[0]): 1})

@@ -112,8 +112,8 @@ class Walk:
     """Only code that reaches the value through the session's variables can change it (see `kinds.is_steady`)."""
     instances: bool = False
     """Holds instances of the user's classes."""
-    functions: set[int] = field(default_factory=set)
-    """Ids of the session's functions that were met."""
+    functions: bool = False
+    """Functions were met."""
     attributes: dict[int, set[int]] = field(default_factory=dict)
     """By the id of a class, the ids of those ``__dict__`` of its instances that others hold too, or that are
     no dict."""
@@ -401,7 +401,7 @@ class Walker:
             ids = list(map(id, members))
         own = ids if self.transient.isdisjoint(ids) else [i for i in ids if i not in self.transient]
         if cls is types.FunctionType:
-            self.found.functions.update(ids)
+            self.found.functions = True
         shared = self._shared(cls, members)
         if shared:
             fresh = self._numbered(members, ids, shared)

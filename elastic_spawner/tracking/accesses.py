@@ -31,6 +31,8 @@ _BUILD_SET = {opcode.opmap[n] for n in ("BUILD_SET", "SET_UPDATE", "SET_ADD") if
 _UNSEEDED = frozenset(
     {"default_rng", "RandomState", "Random", "SystemRandom", "SeedSequence", "Generator", "PCG64", "MT19937"}
 )
+_AT_ONCE = ("<listcomp>", "<setcomp>", "<dictcomp>")
+"""Code that runs where it stands, and is gone with that."""
 _TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
@@ -47,6 +49,8 @@ class Accesses:
     unseeded: set[str] = field(default_factory=set)
     """Random generators that are made without a seed."""
     awaits: bool = False
+    makes: bool = False
+    """Functions are made, which somebody may be given."""
     patches: set[tuple[str, ...]] = field(default_factory=set)
     """Chains of names that end in the attribute that is set (see `patches`)."""
     escapes: bool = False
@@ -65,6 +69,7 @@ class Accesses:
         self.unseeded |= other.unseeded
         self.patches |= other.patches
         self.awaits |= other.awaits
+        self.makes |= other.makes
         self.escapes |= other.escapes
         self.unsure |= other.unsure
 
@@ -119,7 +124,9 @@ def _scan(top: types.CodeType) -> Accesses:
             found.unseeded |= set(_unseeded_calls(code))
         if _STORES_ATTRIBUTE.intersection(raw[::2]) or not _SETTERS.isdisjoint(names):
             found.patches.update(chains(code))
-        pending += (c for c in code.co_consts if isinstance(c, types.CodeType))
+        inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+        found.makes = found.makes or any(c.co_name not in _AT_ONCE for c in inner)
+        pending += inner
     return found
 
 

@@ -10,8 +10,6 @@ import _thread
 import asyncio
 import functools
 import gc
-import itertools
-import operator
 import signal
 import sys
 import threading
@@ -96,16 +94,16 @@ class Activity:
 def foreign_threads() -> bool:
     """Whether a thread that is not the kernel's own is there and may be about to do something."""
     main = threading.main_thread().ident
+    here = {main, threading.get_ident()}
     known = {t.ident: t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)}
     if _thread._count() >= len(known) + (main not in known):
         return True  # one that was started past `threading`, and may not have a frame yet
-    for ident, frame in sys._current_frames().items():
-        if ident in (main, threading.get_ident()):
-            continue
-        thread = known.get(ident)
-        if thread is None or not (is_kernels(thread) or _is_idle(thread, frame)):
-            return True
-    return False
+    # its own frame in a variable of it would keep all that its callers hold until garbage is collected
+    frames = {ident: frame for ident, frame in sys._current_frames().items() if ident not in here}
+    return any(
+        (thread := known.get(ident)) is None or not (is_kernels(thread) or _is_idle(thread, frame))
+        for ident, frame in frames.items()
+    )
 
 
 def _is_idle(thread: threading.Thread, frame: types.FrameType) -> bool:
@@ -142,22 +140,4 @@ def signal_handlers() -> list[Any]:
             continue
         if not str(getattr(handler, "__module__", "")).startswith(("signal", *_OWN_MODULES)):
             found.append(handler)
-    return found
-
-
-def held_elsewhere(namespace: dict[str, Any], known: set[int], methods: bool) -> list[Any]:
-    """Functions of the session that something refers to which is not reached from its variables.
-
-    A library that was given a callback may call it at any time. ``known`` are the ids of the functions that the
-    variables reach. ``methods``: look for bound methods too, wherever they are.
-    """
-    found: list[Any] = [
-        f
-        for f in gc.get_referrers(namespace)
-        if type(f) is types.FunctionType and f.__globals__ is namespace and id(f) not in known
-    ]
-    if methods:
-        objects = gc.get_objects()  # may be millions
-        bound = itertools.compress(objects, map(operator.is_, map(type, objects), itertools.repeat(types.MethodType)))
-        found += [m for m in bound if getattr(m.__func__, "__globals__", None) is namespace]
     return found

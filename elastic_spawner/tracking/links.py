@@ -93,13 +93,20 @@ class Links:
             owners = self._owners[key]
             if len(owners) > 1:
                 found |= owners
-        mine = self._ranges.get(name)
-        if mine:
-            for other, theirs in self._ranges.items():
-                if other not in found and any(a < d and c < b for a, b in mine for c, d in theirs):
-                    found.add(other)
+        found |= self.overlapping(name)
         found.discard(name)
         return found
+
+    def holders(self, name: str, key: int) -> set[str]:
+        """Other names that surely reach the object of this id, which is the value of ``name``."""
+        large = (n for n, ids in self._large.items() if key in ids)
+        return {*self._owners.get(key, ()), *self._shared.get(name, ()), *large} - {name}
+
+    def overlapping(self, name: str) -> set[str]:
+        """Other names whose memory overlaps that of ``name``."""
+        mine = self._ranges.get(name, ())
+        others = self._ranges.items() if mine else ()
+        return {o for o, theirs in others if o != name and any(a < d and c < b for a, b in mine for c, d in theirs)}
 
     def closure(self, names: Iterable[str]) -> set[str]:
         """``names`` and all that hang together with them."""

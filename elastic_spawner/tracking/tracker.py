@@ -22,8 +22,9 @@ from ..objects.sealed import is_sealed
 from ..objects.walk import Walk
 from . import determinism, magics
 from .accesses import Accesses, of_source
-from .activity import Activity, held_elsewhere
+from .activity import Activity
 from .budget import Budget, at_once
+from .callbacks import Callbacks
 from .closure import reachable_accesses
 from .effects import Effects
 from .files import file_read
@@ -59,9 +60,15 @@ class _Cell:
 
 
 class Tracker:
-    """History of one live namespace. ``names()`` lists the user's names in it."""
+    """History of one live namespace. ``names()`` lists the user's names in it, ``shown()`` what the shell keeps as
+    outputs."""
 
-    def __init__(self, namespace: dict[str, Any], names: Callable[[], list[str]]) -> None:
+    def __init__(
+        self,
+        namespace: dict[str, Any],
+        names: Callable[[], list[str]],
+        shown: Callable[[], Iterable[Any]] = tuple,
+    ) -> None:
         self.namespace = namespace
         self.names = names
         self.history = History()
@@ -72,6 +79,7 @@ class Tracker:
         self.hidden = HiddenState()
         self._cell: _Cell | None = None
         self.activity = Activity(namespace)
+        self.callbacks = Callbacks(namespace, self.values, shown)
         self._outward: dict[str, Walk] = {}
         self.budget = Budget()
         self.patches = Patches()
@@ -93,6 +101,7 @@ class Tracker:
         """A cell is about to run."""
         began = time.perf_counter()
         self.note_untracked()
+        self.callbacks.note()
         cell = _Cell(source, transformed, time.perf_counter())
         try:
             self._analyse(cell)
@@ -150,6 +159,7 @@ class Tracker:
         if hidden:
             self.history.forget_hidden(HIDDEN_LETTERS, RANDOM)
         self.activity.note()
+        self.callbacks.cell_ended(reach, cell.seconds)
         self.budget.take(time.perf_counter() - ended)
         return execution
 
@@ -366,6 +376,7 @@ class Tracker:
         Large values that were known in full are not walked again, unless something may have changed them since.
         """
         self.note_untracked()
+        self.callbacks.note()
         changed = set()
         unsteady = self._unsteady()
         for name in self.names():
@@ -443,12 +454,8 @@ class Tracker:
         large = {n for n in names if self._is_steady(self.states[n])}
         if not large or self.activity.note():
             return names
-        walks = [s.walk for s in self.states.values() if s.walk is not None]
-        instances = any(self.states[n].walk.instances for n in large)  # type: ignore[union-attr]
-        functions = held_elsewhere(self.namespace, set().union(*(w.functions for w in walks)), instances)
-        if not functions:
-            return names - large
-        reach = reachable_accesses(functions, self.namespace)
+        held = self.callbacks.look()
+        reach = reachable_accesses(self._values(held), self.namespace, Accesses(reads=held))
         if self._is_escape(reach):
             return names
         return names - large | self.links.closure(reach.reads | reach.writes) & names

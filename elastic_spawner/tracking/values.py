@@ -70,6 +70,8 @@ class Values:
         self.namespace = namespace
         self.states: dict[str, NameState] = {}
         self.links = Links()
+        self.large: set[str] = set()
+        """Names whose values are not walked again for nothing."""
         self._unknown: set[str] = set()
         self._versions = count(1)
 
@@ -118,6 +120,7 @@ class Values:
         self._number(state)
         self.states[name] = state
         (self._unknown.add if walk is None else self._unknown.discard)(name)
+        (self.large.discard if atomic or walk is not None and state.small else self.large.add)(name)
         self.links.update(name, walk)
         return state
 
@@ -151,6 +154,7 @@ class Values:
         """The name is gone."""
         self.states.pop(name, None)
         self._unknown.discard(name)
+        self.large.discard(name)
         self.links.forget(name)
 
     def slim(self) -> None:
@@ -159,5 +163,3 @@ class Values:
             if state.walk is not None and len(state.walk.ids) > LARGE:
                 state.walk.ids = set()  # only the digest is still needed
                 self._unknown.add(name)
-            if state.walk is not None and len(state.walk.functions) > LARGE:
-                state.walk.functions, state.walk.steady = set(), False

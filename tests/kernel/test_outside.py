@@ -43,6 +43,20 @@ def test_cells_and_our_own_requests_are_nothing_from_outside(kernel: Kernel) -> 
     assert kernel.value(f"id({STATE}.tracker.states['big'].walk)") == walk
 
 
+def test_what_is_shown_is_not_read_again(kernel: Kernel) -> None:
+    """The shell holds its outputs in more places than one; whoever else holds the array may change it."""
+    kernel.execute("big")
+    kernel.execute("big")
+    version(kernel)
+    walk = kernel.value(f"id({STATE}.tracker.states['big'].walk)")
+    version(kernel)
+    assert kernel.value(f"id({STATE}.tracker.states['big'].walk)") == walk
+    kernel.execute("import atexit; atexit.register(big.fill, 1);")
+    version(kernel)
+    assert kernel.value(f"id({STATE}.tracker.states['big'].walk)") != walk
+    kernel.execute("atexit.unregister(big.fill)")
+
+
 @pytest.mark.parametrize(
     "start",
     [

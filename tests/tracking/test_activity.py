@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,6 +17,7 @@ import pytest
 from elastic_spawner.history import Rerun
 from elastic_spawner.objects.walk import Walker
 from elastic_spawner.tracking import budget
+from elastic_spawner.tracking.activity import foreign_threads
 
 from .notebook import Notebook
 
@@ -159,19 +163,118 @@ def test_a_signal_handler_makes_us_look(notebook: Notebook) -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.parametrize("hook", ["lambda: big.__setitem__(3, 1)", "Owner().change"])
-def test_a_callback_that_a_library_holds_makes_us_look(notebook: Notebook, hook: str) -> None:
-    """It reaches the session's variables though none of them reaches it."""
-    notebook.cells(BIG, "class Owner:\n    def change(self): big[3] = 1\nowner = [Owner() for _ in range(1000)]")
-    import atexit  # stands for any library that keeps what it is given where nobody sees it
+HANDED_ON = {
+    "lambda": ["atexit.register(lambda: big.__setitem__(3, 1))"],
+    "function": ["def set_it(): big[3] = 1", "atexit.register(set_it)"],
+    "function without a name": ["def set_it(): big[3] = 1", "atexit.register(set_it)\ndel set_it"],
+    "partial": ["def set_it(i): big[i] = 1", "atexit.register(functools.partial(set_it, 3))"],
+    "value": ["def set_it(array): array[3] = 1", "atexit.register(set_it, big)"],
+    "value in a partial": ["def set_it(array): array[3] = 1", "atexit.register(functools.partial(set_it, big))"],
+    "value of a method": ["atexit.register(big.fill, 1)"],
+    "value in a closure": ["def setter(array): return lambda: array.fill(1)", "atexit.register(setter(big))"],
+    "shared value": ["shared = [big]", "atexit.register(big.fill, 1)"],
+    "method": ["class Owner:\n    def change(self): big[3] = 1", "atexit.register(Owner().change)"],
+    "method of a variable": [
+        "class Owner:\n    def change(self): big[3] = 1\nowner = Owner()", "atexit.register(owner.change)"
+    ],
+    "instance": ["class Owner:\n    def __call__(self): big[3] = 1", "atexit.register(Owner())"],
+    "made by a function": ["def give(): atexit.register(lambda: big.fill(1))", "give()"],
+    "among much": ["atexit.register(lambda: big.fill(1))\nmuch = [[i] for i in range(50_000)]"],
+}  # fmt: skip
+"""How a library comes by something of the session that it may use at any time; atexit stands for any that keeps it
+where nobody sees it."""
 
-    notebook.run(f"import atexit\natexit.register({hook})")
+
+@pytest.mark.parametrize("fire", ["", "atexit._run_exitfuncs()"], ids=["outside", "by a cell"])
+@pytest.mark.parametrize("looks", [1, 2])
+@pytest.mark.parametrize("cells", HANDED_ON.values(), ids=HANDED_ON)
+def test_a_callback_that_a_library_holds_makes_us_look(
+    notebook: Notebook, cells: list[str], looks: int, fire: str
+) -> None:
+    """It reaches the session's variables though none of them reaches it; called once, it is gone."""
+    import atexit
+
     try:
-        version = settled(notebook)
-        atexit._run_exitfuncs()
+        notebook.cells(BIG, "import atexit, functools", *cells)
+        for _ in range(looks):
+            version = settled(notebook)
+        gc.collect()
+        notebook.run(fire) if fire else atexit._run_exitfuncs()
+        assert notebook.namespace["big"][3] == 1
         assert settled(notebook) != version
+        assert changed_outside(notebook)
     finally:
         atexit._clear()
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["def total(): return big.sum()", "total()", "f = total"],
+        ["(lambda a: a)(big).sum()"],
+        ["shared = [big]", "view = big[5:]"],
+        ["import pandas\nframe = pandas.DataFrame({'a': range(100_000)})", "frame.apply(lambda c: big.sum())"],
+    ],
+)
+def test_what_nobody_holds_is_not_looked_at_again(notebook: Notebook, cells: list[str]) -> None:
+    """Functions and values that are only variables, and what has come and gone within a cell."""
+    notebook.cells(BIG, *cells)
+    version = settled(notebook)
+    walk = notebook.tracker.states["big"].walk
+    assert settled(notebook) == version
+    assert notebook.tracker.states["big"].walk is walk
+
+
+def test_what_is_shown_is_held_by_the_shell(notebook: Notebook) -> None:
+    """As often as it says, and not more."""
+    outputs: list[object] = []
+    notebook.tracker.callbacks.shown = lambda: outputs
+    notebook.cells(BIG, "x = 1")
+    settled(notebook)
+    walk = notebook.tracker.states["big"].walk
+    outputs += [notebook.namespace["big"]] * 2
+    settled(notebook)
+    assert notebook.tracker.states["big"].walk is walk
+    kept = [notebook.namespace["big"]]
+    settled(notebook)
+    assert notebook.tracker.states["big"].walk is not walk
+    assert kept
+
+
+def test_nothing_that_is_frozen_is_overlooked(notebook: Notebook) -> None:
+    """The collector does not tell what refers to it."""
+    notebook.run(BIG)
+    settled(notebook)
+    walk = notebook.tracker.states["big"].walk
+    gc.freeze()
+    try:
+        settled(notebook)
+        assert notebook.tracker.states["big"].walk is not walk
+    finally:
+        gc.unfreeze()
+
+
+def test_looking_for_threads_keeps_nothing(notebook: Notebook) -> None:
+    """The frames that are running then, and all that they hold, may go when they end."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+
+    class Held:
+        pass
+
+    def look() -> weakref.ref[Held]:
+        held = Held()
+        assert foreign_threads()
+        return weakref.ref(held)
+
+    gc.disable()
+    try:
+        assert look()() is None
+    finally:
+        gc.enable()
+        end.set()
+        thread.join()
 
 
 def test_an_output_is_another_way_to_a_variable(notebook: Notebook) -> None:

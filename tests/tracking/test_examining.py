@@ -110,9 +110,10 @@ def test_an_interrupted_look_proves_nothing(examined: Notebook) -> None:
 def test_what_a_cell_may_touch_is_let_go_of_before_it_runs(examined: Notebook, source: str) -> None:
     """Nothing of ours holds on to a value that the user deletes, replaces or looks at."""
     examined.run("first = big[0]")
-    begin(examined)
+    job = begin(examined)
     examined.tracker.begin(source, source)
     assert examined.tracker.disturbed
+    job.close()  # type: ignore[attr-defined]
 
 
 def test_a_look_goes_on_after_a_cell_that_did_not_touch_the_value(examined: Notebook) -> None:
