@@ -62,9 +62,9 @@ benchmarks:  ## Measure savings, restores and overhead in real kernels; writes d
 benchmarks-cluster:  ## Measure moves, evictions and resizes on the tests' Kubernetes, beside plain KubeSpawner
 	@env=$(call environment,main); PATH="$$env/bin:$$PATH" "$$env/bin/python" -m benchmarks.cluster $(ARGS)
 
-conformance-matrix:  ## The same on Python 3.10 to 3.13 with older and newer libraries
+conformance-matrix:  ## The same on Python 3.10 to 3.14 with older and newer libraries
 	@test -n "$(CONFORMANCE)" || { echo "no catalogue: ../shared/conformance is not there; give CONFORMANCE=folder" >&2; exit 1; }
-	@pythons=; for name in conformance-3.10 conformance conformance-3.12 conformance-3.13; do \
+	@pythons=; for name in conformance-3.10 conformance conformance-3.12 conformance-3.13 conformance-3.14; do \
 		if env=$(call environment,$$name); then pythons="$$pythons --python $$env/bin/python"; \
 		else echo "==== NOT RUN: $$name" >&2; fi; done; \
 	env=$(call environment,conformance); "$$env/bin/python" -m tests.conformance.run "$(CONFORMANCE)" $$pythons $(ARGS)

@@ -5,7 +5,7 @@
 
 Standard library only, because it runs before anything is installed. An environment is a virtual environment with this
 checkout installed editable, plus the JupyterHub proxy from npm where it is needed. Most are made from the interpreter
-that runs this file; some name another one, and are not made where that is not installed (exit status 3). It lies in the
+that runs this file; some name another one, and are not made where that cannot be had (exit status 3). It lies in the
 user's cache folder (or in `$ELASTIC_ENVIRONMENTS`) under a name that holds a hash of everything it was made from: of
 `pyproject.toml`, of this file, of the interpreter and of the checkout's place. So a second run finds it, and a change
 makes a new one.
@@ -23,10 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import debian_python
+
 TREE = Path(__file__).resolve().parent.parent
 
 NO_SUCH_PYTHON = 3
-"""Exit status: the environment's Python is not on this machine."""
+"""Exit status: the environment's Python is not on this machine, nor in Debian's archive."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,12 @@ ENVIRONMENTS = {
     "conformance-3.11": catalogue("3.11", "ipykernel<7", "numpy<2", "pandas<3", "pyarrow<26"),
     "conformance-3.12": catalogue("3.12", "ipykernel<7", "pandas<3"),
     "conformance-3.13": catalogue("3.13"),
+    "conformance-3.14": catalogue("3.14"),
     "kernel-3.10": Recipe(("-e", ".", "ipykernel", "numpy"), python="3.10"),
     "kernel-3.11": Recipe(("-e", ".", "ipykernel"), python="3.11"),
     "kernel-3.12": Recipe(("-e", ".", "ipykernel"), python="3.12"),
     "kernel-3.13": Recipe(("-e", ".", "ipykernel"), python="3.13"),
+    "kernel-3.14": Recipe(("-e", ".", "ipykernel"), python="3.14"),
     "benchmarks": Recipe(("-e", ".", "--group", "benchmarks")),
     "docs": Recipe(("-e", ".[docs]")),
 }
@@ -110,7 +114,7 @@ def cache_folder() -> Path:
 
 
 def interpreter(version: str) -> Path:
-    """An interpreter of this minor version, from PATH or among pyenv's; ends the program with status 3 without one."""
+    """An interpreter of this minor version, from PATH, pyenv or Debian's archive; ends with status 3 without one."""
     if not version or version == f"3.{sys.version_info[1]}":
         return Path(sys.executable)
     pyenv = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser() / "versions"
@@ -118,6 +122,8 @@ def interpreter(version: str) -> Path:
         # a shim of pyenv's is there for versions that it will not run
         if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
             return Path(found)
+    if found := debian_python.interpreter(version, cache_folder(), say):
+        return found
     say(f"Python {version} is not on this machine")
     sys.exit(NO_SUCH_PYTHON)
 
