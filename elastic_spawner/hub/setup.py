@@ -112,15 +112,6 @@ def _add_roles(c: Any, resizers: Sequence[str], groups: Sequence[str]) -> None:
         },
     )
     _add_role(c, {"name": "user", "scopes": ["self", access]})
-    _add_role(
-        c,
-        {
-            "name": "elastic-service",
-            "description": "What the resize service may do by itself",
-            "scopes": ["list:users", "read:users:name", "read:servers"],
-            "services": [SERVICE],
-        },
-    )
 
 
 def _add_role(c: Any, role: dict[str, Any]) -> None:

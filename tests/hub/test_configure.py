@@ -146,7 +146,7 @@ def test_a_role_appended_before_is_added_to_and_what_comes_later_stays(c):
     configure(c)
     c.JupyterHub.load_roles.append({"name": "later"})
     roles = c.JupyterHub.load_roles.get_value([])
-    assert [role["name"] for role in roles] == ["user", "elastic-resizer", "elastic-service", "later"]
+    assert [role["name"] for role in roles] == ["user", "elastic-resizer", "later"]
     assert "groups" in roles[0]["scopes"] and "access:services!service=elastic" in roles[0]["scopes"]
 
 
@@ -155,3 +155,9 @@ def test_a_service_behind_a_proxy_elsewhere_listens_everywhere(c):
     (service,) = c.JupyterHub.services.get_value([])
     assert service["url"] == "http://hub:8082"
     assert service["environment"]["ELASTIC_SPAWNER_SERVICE_IP"] == ""
+
+
+def test_the_service_itself_may_do_nothing_at_the_hub(c: Config) -> None:
+    """It asks the control server, with the rights of the one who asks: its own token is to open nothing."""
+    configure(c)
+    assert not [role for role in c.JupyterHub.load_roles.get_value([]) if role.get("services")]
