@@ -23,6 +23,7 @@ from .agent_client import AgentError
 from .describe import describe_active, describe_stopped
 from .keys import SECRET_FILE, HubKeys, load_secret
 from .mixin import ElasticSpawnerMixin
+from .notices import notices
 from .state import STATE
 
 URL_ENV = "ELASTIC_SPAWNER_CONTROL_URL"
@@ -51,6 +52,7 @@ class ControlServer(LoggingConfigurable):
         application = web.Application(
             [
                 (r"/servers", ServersHandler, arguments),
+                (r"/notices", NoticesHandler, arguments),
                 (name + "plan", PlanHandler, arguments),
                 (name + "status", StatusHandler, arguments),
                 (name + "resize", ResizeHandler, arguments),
@@ -172,6 +174,11 @@ class ServersHandler(ControlHandler):
     def get(self) -> None:
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps(self.control.servers()))
+
+
+class NoticesHandler(ControlHandler):
+    def get(self) -> None:
+        self.finish({"notices": notices()})
 
 
 class PlanHandler(ControlHandler):

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from .notices import notice
+
 EVACUATION_TAINTS = (
     # Karpenter, before it drains a node (spot interruption, consolidation, expiry, drift); the second one until 1.0
     "karpenter.sh/disrupted",
@@ -87,11 +89,13 @@ class NodeWatch:
                 await asyncio.sleep(0.1)  # a proxy may end watches as soon as they begin
             except NotAllowed as error:
                 self.off = str(error)
-                log.warning(
-                    "Nodes cannot be watched, so servers are moved when they are evicted, and not ahead of it. It "
-                    "takes a ClusterRole with the verbs `list` and `watch` on `nodes` for the hub; an empty "
-                    "ElasticKubeSpawner.evacuation_taints ends this message. The API server says: %s",
-                    error,
+                notice(
+                    log,
+                    "nodes",
+                    "nodes cannot be watched, so servers are moved when they are evicted, and not ahead of it. It "
+                    "takes a ClusterRole with the verbs `list` and `watch` on `nodes` for the hub; then restart the "
+                    "hub. An empty ElasticKubeSpawner.evacuation_taints ends this message. The API server says: "
+                    f"{error}",
                 )
                 return
             except Expired:

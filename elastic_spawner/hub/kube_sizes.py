@@ -14,13 +14,14 @@ from .agent_client import AgentError
 from .kube_base import ElasticKubeBase
 from .kube_resize import ResizeRefused, resize_in_place
 from .kube_room import NoRoom, Room, without
+from .notices import notice
 from .sizes import format_size
 
 _STATE = "elastic_kube"
 OWN_NODE_TIMEOUT_S = 5.0
 """Seconds in which the scheduler has to say whether the server's own node has the room that is missing."""
-_cannot_resize: dict[str, str] = {}
-"""Namespace -> why no pod in it can be resized in place, as the API server has said to this hub process."""
+_cannot_resize: set[str] = set()
+"""Namespaces in which no pod can be resized in place, as the API server has said to this hub process."""
 
 
 class ElasticKubeSizes(ElasticKubeBase):
@@ -120,12 +121,13 @@ class ElasticKubeSizes(ElasticKubeBase):
         except ResizeRefused as refusal:
             self._not_in_place = str(refusal)
             if refusal.for_all:
-                _cannot_resize[self.namespace] = str(refusal)
-                self.log.warning(
-                    "No pod in %s can be resized in place, so servers are moved instead. It takes Kubernetes 1.33, and "
-                    "a Role with the verb `patch` on `pods/resize` for the hub. The API server says: %s",
-                    self.namespace,
-                    refusal,
+                _cannot_resize.add(self.namespace)
+                notice(
+                    self.log,
+                    f"resize in {self.namespace}",
+                    f"no pod in {self.namespace} can be resized in place, so servers are moved instead. It takes "
+                    "Kubernetes 1.33, and a Role with the verb `patch` on `pods/resize` for the hub; then restart the "
+                    f"hub. The API server says: {refusal}",
                 )
             else:
                 self.log.warning("%s: cannot be resized in place (%s): moving it", self._log_name, refusal)

@@ -21,10 +21,13 @@ from .. import stores
 from ..errors import StoreError, StoreURLError
 from . import naming
 from .keys import HubKeys
+from .notices import notice, settle
 
 EXPIRES_S = 900
 MAX_SKEW_S = 300
 """S3 refuses at 15 minutes; requests that the hub signs are good for as long, less what its clock is off."""
+CHECK_AGAIN_S = 60.0
+"""Seconds after which a store that cannot be used is tried again."""
 _SERVER = "server-"
 """In front of a server's name in the path: the name may be empty."""
 
@@ -122,8 +125,13 @@ def ensure_served(app: Any, store_url: str, keys: HubKeys) -> None:
 
 
 async def _check(signing: Signing, log: Any) -> None:
-    """Say at once what is wrong with the store. Servers are started all the same."""
-    try:
-        await signing.check()
-    except StoreError as error:
-        log.error("elastic_spawner: no checkpoint can be stored or read, servers start without: %s", error)
+    """Say at once what is wrong with the store, until it is mended. Servers are started all the same."""
+    while True:
+        try:
+            await signing.check()
+        except StoreError as error:
+            notice(log, "store", f"no checkpoint can be stored or read, servers start without: {error}")
+            await asyncio.sleep(CHECK_AGAIN_S)
+        else:
+            settle(log, "store", "the store can be used again")
+            return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tornado.netutil import bind_sockets
 
 from elastic_spawner.checkpoint.repository import Repository
 from elastic_spawner.errors import SignatureError, StoreDenied, StoreError, StoreNotFound, StoreURLError
-from elastic_spawner.hub import sign
+from elastic_spawner.hub import notices, sign
 from elastic_spawner.hub.keys import HubKeys
 from elastic_spawner.stores import PresignedStore, Store, open_store
 from tests.conftest_s3 import ACCESS_KEY, SECRET_KEY, S3Server
@@ -203,3 +204,32 @@ def test_an_address_without_a_token_is_no_store(url: str) -> None:
 
 def test_the_address_that_is_shown_has_no_token(hub: Hub) -> None:
     assert "token" not in hub.store().url
+
+
+def test_a_store_that_cannot_be_used_is_told_until_it_can(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bucket that is made only later, as far as the hub's log and the admins' page are concerned."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    monkeypatch.setattr(notices, "_notices", {})
+    monkeypatch.setattr(sign, "CHECK_AGAIN_S", 0.2)
+    name = f"late-{secrets.token_hex(4)}"
+
+    async def play() -> list[str]:
+        checking = asyncio.ensure_future(
+            sign._check(sign.Signing(s3_server.url(name, "x"), KEYS), logging.getLogger("hub"))
+        )
+        while not notices.notices():
+            await asyncio.sleep(0.05)
+        told = notices.notices()
+        await asyncio.sleep(0.6)
+        assert notices.notices() == told
+        s3_server.store(name, "").client.create_bucket(Bucket=name)
+        await checking
+        return told
+
+    (text,) = asyncio.run(play())
+    assert "does not exist" in text and name in text and "servers start without" in text
+    assert notices.notices() == []
+    assert caplog.text.count(text) == 1

@@ -11,7 +11,7 @@ import requests
 
 from elastic_spawner.testing import HubProcess, Notebook
 
-from .conftest import Client, client_of, message_of
+from .conftest import NOTICE, Client, client_of, message_of, xsrf_of
 from .openapi import check, check_answer, operation
 
 pytestmark = pytest.mark.hub
@@ -162,3 +162,29 @@ def test_a_user_with_the_filtered_scope_resizes_their_own_named_server(hub: HubP
     assert checked(sam, "POST", "servers/sam/lab/resize", json={"memory": "1G", "cpus": 1}).status_code == 202
     assert events(sam, "servers/sam/lab/progress")[-1]["step"] == "done"
     assert checked(sam, "GET", "servers/sam/lab").json()["size"]["memory"] == 1 << 30
+
+
+# -- what is off -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_off_is_told_to_those_who_look_after_all_servers(hub: HubProcess, admin: Client) -> None:
+    """Nobody else: it names parts of the cluster."""
+    assert checked(admin, "GET", "notices").json() == [NOTICE]
+    for user in ("eve", "sam"):
+        assert checked(client_of(hub, user), "GET", "notices").status_code == 403
+
+
+def test_so_is_the_page_and_it_is_escaped(hub: HubProcess) -> None:
+    for path in ("", "parts/servers"):
+        pages = {user: page_of(hub, user, path) for user in ("admin", "sam")}
+        assert "&lt;b&gt;a part&lt;/b&gt; is off" in pages["admin"]
+        assert "is off" not in pages["sam"]
+
+
+def page_of(hub: HubProcess, user: str, path: str) -> str:
+    browser = hub.login(user)
+    page = browser.http.get(f"{hub.url}/services/elastic/", timeout=30).text
+    if path:
+        headers = {"X-XSRFToken": xsrf_of(page), "Sec-Fetch-Mode": "cors"}
+        page = browser.http.get(f"{hub.url}/services/elastic/{path}", headers=headers, timeout=30).text
+    return page

@@ -23,6 +23,13 @@ class ServersHandler(ApiHandler):
         self.finish_json(await self.visible_servers())
 
 
+class NoticesHandler(ApiHandler):
+    async def get(self) -> None:
+        if not self.rights.resize_all:
+            raise web.HTTPError(403, "what is off on this hub is told to those who may resize everybody's servers")
+        self.finish_json(await self.visible_notices())
+
+
 class ServerHandler(ApiHandler):
     async def get(self, user: str, server: str) -> None:
         name = self.visible(user, server)
@@ -111,6 +118,7 @@ _SERVER = r"api/servers/([^/]+)/([^/]+)"
 
 HANDLERS: list[tuple[str, type[ApiHandler]]] = [
     (r"api/servers", ServersHandler),
+    (r"api/notices", NoticesHandler),
     (_SERVER, ServerHandler),
     (_SERVER + "/plan", PlanHandler),
     (_SERVER + "/status", StatusHandler),

@@ -60,6 +60,11 @@ class ControlClient:
         """The kernels of this server, with the report of their last restore."""
         return await self._object("GET", _path(user, server, "status"), timeout_s=REQUEST_TIMEOUT_S)
 
+    async def notices(self) -> list[str]:
+        """What is off on this hub, and why."""
+        answer = await self._object("GET", "/notices", timeout_s=REQUEST_TIMEOUT_S)
+        return [str(text) for text in answer.get("notices") or ()]
+
     async def resize(self, user: str, server: str, body: bytes) -> dict[str, Any]:
         """Begin a move."""
         return await self._object("POST", _path(user, server, "resize"), body, REQUEST_TIMEOUT_S)

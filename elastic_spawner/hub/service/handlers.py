@@ -83,6 +83,10 @@ class ServiceHandler(HubOAuthenticated, SecureHeaders):
         servers.sort(key=lambda found: (found["user"], found["server"]))
         return [self.with_rights(found) for found in servers]
 
+    async def visible_notices(self) -> list[str]:
+        """What is off on this hub, for those who look after everybody's servers."""
+        return await self.control.notices() if self.rights.resize_all else []
+
     def with_rights(self, server: dict[str, Any]) -> dict[str, Any]:
         """Add what the one who asks may do with a server."""
         return {**server, "may_resize": self.rights.may_resize(server["user"], server["server"])}

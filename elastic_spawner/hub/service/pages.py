@@ -55,6 +55,7 @@ class ServersPage(PageHandler):
         await self.render(
             "servers.html",
             servers=await self.visible_servers(),
+            notices=await self.visible_notices(),
             everybodys=self.rights.resize_all,
             xsrf=self.xsrf_token.decode(),
             script="servers.js",
@@ -94,7 +95,12 @@ class PartHandler(PageHandler):
 
 class ServersPart(PartHandler):
     async def get(self) -> None:
-        await self.render("part_servers.html", servers=await self.visible_servers(), everybodys=self.rights.resize_all)
+        await self.render(
+            "part_servers.html",
+            servers=await self.visible_servers(),
+            notices=await self.visible_notices(),
+            everybodys=self.rights.resize_all,
+        )
 
 
 class SummaryPart(PartHandler):
