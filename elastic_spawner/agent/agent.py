@@ -18,6 +18,7 @@ from elastic_spawner.stores import open_store
 from .boot import bring_back, bring_back_later
 from .channel import new_context
 from .fallback import Fallback
+from .former import FormerSecrets
 from .garbage import Garbage
 from .handlers import handlers
 from .hooks import KernelHooks
@@ -110,6 +111,7 @@ class ElasticAgent(LoggingConfigurable):
         self.roster = Roster(self)
         self.preparation = Preparation(self)
         self.garbage = Garbage(self)
+        self.former = FormerSecrets(self)
         self.fallback = Fallback(self)
         self.journal = Journal(self)
         self.periodic = PeriodicSaves(self)

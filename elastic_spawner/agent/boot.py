@@ -31,6 +31,7 @@ async def bring_back(agent: ElasticAgent) -> None:
     report: dict[str, Any] = {"status": "none", "error": None, "generation": None, "kernels": 0, "timings": {}}
     before, agent.boot = agent.boot, report
     try:
+        await agent.former.take_over(agent.boot_timeout)
         await agent.fallback.bring_home(agent.boot_timeout)
         manifest = await _read(agent, report)
     except StoreError as error:

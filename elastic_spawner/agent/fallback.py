@@ -126,6 +126,7 @@ class Fallback:
         target = self._agent.repository
         with self._opened() as source:
             with _read_from(source):
+                self._agent.former.take_over_in(source)
                 found = source.latest(SESSION)
             if found is None:
                 return 0

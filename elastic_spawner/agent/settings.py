@@ -38,6 +38,8 @@ class Settings:
     """Seconds between saves of a kernel that nobody asked for; 0: there are none."""
     fallback: str = ""
     """Folder in the user's home where is saved what the store does not take before the server ends; empty: nowhere."""
+    former: tuple[bytes, ...] = field(default=(), repr=False)
+    """Secrets that the server had before: what they have signed is taken over."""
     launch: str = ""
     """Which start of the server this is: another one has the same when its container was started again."""
 
@@ -74,12 +76,8 @@ def take_settings(environ: MutableMapping[str, str]) -> Settings | None:
         raise SettingsError(
             f"{missing} is not set; the spawner has to set both the store's URL and the server's secret"
         )
-    try:
-        key = bytes.fromhex(secret)
-    except ValueError:
-        raise SettingsError(f"{PREFIX}SECRET is not hexadecimal; the spawner has to give 32 bytes in hex") from None
-    if len(key) < 16:
-        raise SettingsError(f"{PREFIX}SECRET has {len(key)} bytes; 32 are expected, 16 are the least")
+    key = _secret("SECRET", secret)
+    former = tuple(_secret("FORMER_SECRETS", one) for one in ours.get(PREFIX + "FORMER_SECRETS", "").split(",") if one)
     encrypt = ours.get(PREFIX + "ENCRYPT", "no")
     if encrypt not in POLICIES:
         raise SettingsError(f"{PREFIX}ENCRYPT is {encrypt!r}; it has to be one of {', '.join(POLICIES)}")
@@ -93,7 +91,17 @@ def take_settings(environ: MutableMapping[str, str]) -> Settings | None:
     libs = tuple(folder for folder in ours.get(PREFIX + "LIB", "").split(os.pathsep) if folder)
     launch = ours.get(PREFIX + "LAUNCH", "")
     fallback = ours.get(PREFIX + "FALLBACK", "")
-    return Settings(url, key, libs or (str(build_lib()),), encrypt, save_interval, fallback, launch)
+    return Settings(url, key, libs or (str(build_lib()),), encrypt, save_interval, fallback, former, launch)
+
+
+def _secret(name: str, text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        raise SettingsError(f"{PREFIX}{name} is not hexadecimal; the spawner has to give 32 bytes in hex") from None
+    if len(key) < 16:
+        raise SettingsError(f"{PREFIX}{name} has {len(key)} bytes; 32 are expected, 16 are the least")
+    return key
 
 
 def _forget_config_folder(environ: MutableMapping[str, str]) -> None:

@@ -206,6 +206,23 @@ class Repository:
         self._chunks.committed()
         return generation
 
+    def replace(self, session: str, document: Mapping[str, Any]) -> None:
+        """Write a generation that was loaded by another key anew, under its own number and date. Raises as `commit`."""
+        key = manifests.manifest_key(session, document["generation"])
+        self._replace(key, session, document)
+
+    def replace_note(self, name: str, note: Mapping[str, Any]) -> None:
+        """The same for a note."""
+        self._replace(_note_key(name), _note(name), note)
+
+    def _replace(self, key: str, session: str, document: Mapping[str, Any]) -> None:
+        if self._key is None:
+            raise CheckpointError("this repository was opened without a key: nothing can be signed")
+        number, created = document["generation"], document["created"]
+        self._chunks.flush()
+        self.store.put(key, manifests.build(session, number, created, document, self._key, self._sealing))
+        self._chunks.flush()
+
     def _newest(self, session: str) -> tuple[int, frozenset[str]]:
         """The newest generation of the session, and the chunks that it keeps from being collected."""
         known, addresses = self._last.get(session, (0, frozenset()))
@@ -326,7 +343,7 @@ class Repository:
         if self._key is None:
             raise CheckpointError("this repository was opened without a key: a note cannot be signed")
         raw = manifests.build(_note(name), 0, time.time(), content, self._key, self._sealing)
-        self.store.put(f"{NOTES}{manifests.check_session(name)}.json", raw)
+        self.store.put(_note_key(name), raw)
 
     def read_note(self, name: str) -> dict[str, Any] | None:
         """What `write_note` stored last, verified, with the time as `created`; None where there is nothing.
@@ -334,7 +351,7 @@ class Repository:
         Raises `SignatureError`, `FormatError`, `EncryptionError`, `StoreError`.
         """
         try:
-            raw = self.store.get(f"{NOTES}{manifests.check_session(name)}.json")
+            raw = self.store.get(_note_key(name))
         except StoreNotFound:
             return None
         return manifests.parse(raw, _note(name), 0, self._key, self._cipher)
@@ -399,6 +416,10 @@ class Repository:
 def _note(name: str) -> str:
     """What stands in a note for the session. No session has such a name, so that neither passes for the other."""
     return f"note {name}"
+
+
+def _note_key(name: str) -> str:
+    return f"{NOTES}{manifests.check_session(name)}.json"
 
 
 def _peek(raw: bytes) -> Any:

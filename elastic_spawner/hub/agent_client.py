@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
@@ -35,9 +36,10 @@ class AgentError(ElasticError):
 class AgentClient:
     """Talks to one server's agent. Each call raises AgentError; when it is cancelled, the agent goes on by itself."""
 
-    def __init__(self, server_url: str, token: str, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, server_url: str, tokens: Sequence[str], ssl_context: ssl.SSLContext | None = None) -> None:
+        """``tokens`` are tried one after the other: an agent knows the one of the secret that it was started under."""
         self.url = server_url.rstrip("/") + "/api/elastic/"
-        self._token = token
+        self._tokens = tokens
         self._ssl = ssl_context
 
     async def status(self, timeout_s: float = 10.0) -> dict[str, Any]:
@@ -62,10 +64,19 @@ class AgentClient:
     async def _call(
         self, method: str, path: str, body: dict[str, Any] | None = None, timeout_s: float = 10.0
     ) -> dict[str, Any]:
+        for token in self._tokens:
+            response = await self._ask(token, method, path, body, timeout_s)
+            if response.code not in (401, 403):
+                break
+        return self._result(response)
+
+    async def _ask(
+        self, token: str, method: str, path: str, body: dict[str, Any] | None, timeout_s: float
+    ) -> HTTPResponse:
         request = HTTPRequest(
             self.url + path,
             method=method,
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             body=None if body is None else json.dumps(body),
             connect_timeout=CONNECT_TIMEOUT_S,
             request_timeout=timeout_s,
@@ -75,14 +86,13 @@ class AgentClient:
         # A client of its own: the shared one has ten slots, which long checkpoints of ten servers would fill.
         client = AsyncHTTPClient(force_instance=True)
         try:
-            response = await client.fetch(request, raise_error=False)
+            return await client.fetch(request, raise_error=False)
         except HTTPClientError as error:
             raise AgentError("unreachable", f"the agent at {self.url} does not answer: {error}") from error
         except (OSError, asyncio.TimeoutError) as error:
             raise AgentError("unreachable", f"the agent at {self.url} does not answer: {error}") from error
         finally:
             client.close()
-        return self._result(response)
 
     def _result(self, response: HTTPResponse) -> dict[str, Any]:
         if response.code == 599:  # tornado's own: it was the connection that failed

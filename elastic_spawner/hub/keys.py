@@ -7,8 +7,10 @@ apart: one secret per server, the agent's token from that, and the control serve
 from __future__ import annotations
 
 import base64
+import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -16,6 +18,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from ..checkpoint.signing import derive
 
 SECRET_ENV = "ELASTIC_SPAWNER_HUB_SECRET"
+FORMER_ENV = "ELASTIC_SPAWNER_FORMER_HUB_SECRETS"
 SECRET_FILE = "elastic_spawner_secret"
 MIN_BYTES = 16
 
@@ -23,10 +26,14 @@ MIN_BYTES = 16
 class HubKeys:
     """The hub secret and what is derived from it."""
 
-    def __init__(self, secret: bytes) -> None:
-        if len(secret) < MIN_BYTES:
-            raise ValueError(f"the hub secret of elastic_spawner has {len(secret)} bytes; give {MIN_BYTES} at least")
+    def __init__(self, secret: bytes, former: Sequence[bytes] = ()) -> None:
+        """``former``: secrets that the hub had before. What follows from them is known again, and never given out as
+        the present one."""
+        for one in (secret, *former):
+            if len(one) < MIN_BYTES:
+                raise ValueError(f"a hub secret of elastic_spawner has {len(one)} bytes; give {MIN_BYTES} at least")
         self._secret = secret
+        self._former = [HubKeys(one) for one in former]
         self._fernet = Fernet(base64.urlsafe_b64encode(derive(secret, "state")))
 
     def server_secret(self, user: str, server: str) -> bytes:
@@ -37,6 +44,14 @@ class HubKeys:
         """
         return derive(self._secret, f"{user}/{server}")
 
+    def former_server_secrets(self, user: str, server: str) -> list[bytes]:
+        """Return the secrets that one server had before: what they have signed is taken over."""
+        return [keys.server_secret(user, server) for keys in self._former]
+
+    def agent_tokens(self, user: str, server: str) -> list[str]:
+        """Return the tokens of a server's agent, which may have been started under a former secret."""
+        return [keys.agent_token(user, server) for keys in (self, *self._former)]
+
     def agent_token(self, user: str, server: str) -> str:
         """Return the token that the hub shows to a server's agent."""
         return derive(self.server_secret(user, server), "agent").hex()
@@ -44,6 +59,11 @@ class HubKeys:
     def store_token(self, user: str, server: str) -> str:
         """Return the token for which the hub signs requests to one server's part of the store."""
         return derive(self.server_secret(user, server), "store").hex()
+
+    def is_store_token(self, user: str, server: str, token: str) -> bool:
+        """Whether a server shows its token for the store, of the present secret or a former one."""
+        known = [keys.store_token(user, server) for keys in (self, *self._former)]
+        return any([hmac.compare_digest(token.encode(), one.encode()) for one in known])
 
     def control_token(self) -> str:
         """Return the token that the resize service shows to the control server."""
@@ -55,10 +75,12 @@ class HubKeys:
 
     def unseal(self, sealed: str) -> str:
         """Return what was sealed, or an empty string when that was done with another secret."""
-        try:
-            return self._fernet.decrypt(sealed.encode()).decode()
-        except InvalidToken:
-            return ""
+        for keys in (self, *self._former):
+            try:
+                return keys._fernet.decrypt(sealed.encode()).decode()
+            except InvalidToken:
+                continue
+        return ""
 
 
 def load_secret(configured: str = "", path: str | Path = SECRET_FILE) -> bytes:
@@ -83,6 +105,15 @@ def load_secret(configured: str = "", path: str | Path = SECRET_FILE) -> bytes:
         file.flush()
         os.fsync(file.fileno())
     return _decode(path.read_text().strip(), f"the secret in {path}")
+
+
+def load_former(configured: Sequence[str] = ()) -> list[bytes]:
+    """Return the secrets that the hub had before: as configured, and from the environment, parted by commas.
+
+    Raises ValueError when one is too short.
+    """
+    texts = [*configured, *os.environ.get(FORMER_ENV, "").split(",")]
+    return [_decode(text.strip(), "a former secret") for text in texts if text.strip()]
 
 
 def _decode(text: str, what: str) -> bytes:

@@ -28,7 +28,7 @@ class ElasticSaving(ElasticState):
             settings = self.user.settings
             paths = [settings.get(f"internal_ssl_{name}") for name in ("key", "cert", "ca")]
             context = make_ssl_context(paths[0], paths[1], cafile=paths[2])
-        return AgentClient(self.server.url, self.keys.agent_token(self.user.name, self.name), context)
+        return AgentClient(self.server.url, self.keys.agent_tokens(self.user.name, self.name), context)
 
     async def checkpoint(
         self, deadline_s: float, on_busy: BusyPolicy, reason: str, on_loss: LossPolicy = "accept"

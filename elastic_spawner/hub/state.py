@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, object_session
 from ..lib import build_lib
 from ..migration import Move, Size
 from . import naming
-from .keys import HubKeys, load_secret
+from .keys import HubKeys, load_former, load_secret
 from .moves import Mover
 from .sizes import Bounds
 from .traits import ElasticTraits
@@ -24,8 +24,8 @@ STATE = "elastic"
 
 
 @cache
-def _keys(secret: str, secret_file: str) -> HubKeys:
-    return HubKeys(load_secret(secret, secret_file))
+def _keys(secret: str, secret_file: str, former: tuple[str, ...]) -> HubKeys:
+    return HubKeys(load_secret(secret, secret_file), load_former(former))
 
 
 class ElasticState(ElasticTraits):
@@ -130,7 +130,7 @@ class ElasticState(ElasticTraits):
 
     @property
     def keys(self) -> HubKeys:
-        return _keys(self.secret, str(Path(self.secret_file).absolute()))
+        return _keys(self.secret, str(Path(self.secret_file).absolute()), tuple(self.former_secrets))
 
     @property
     def checkpoint_url(self) -> str:
@@ -143,6 +143,8 @@ class ElasticState(ElasticTraits):
             return env
         env["ELASTIC_SPAWNER_STORE_URL"] = self.checkpoint_url
         env["ELASTIC_SPAWNER_SECRET"] = self.keys.server_secret(self.user.name, self.name).hex()
+        if former := self.keys.former_server_secrets(self.user.name, self.name):
+            env["ELASTIC_SPAWNER_FORMER_SECRETS"] = ",".join(secret.hex() for secret in former)
         env["ELASTIC_SPAWNER_ENCRYPT"] = self.encrypt_checkpoints
         env["ELASTIC_SPAWNER_SAVE_INTERVAL"] = str(self.save_interval)
         env["ELASTIC_SPAWNER_FALLBACK"] = self.fallback_folder

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyterhub.traitlets import ByteSpecification
-from traitlets import Bool, Enum, Float, Integer, Unicode, default
+from traitlets import Bool, Enum, Float, Integer, List, Unicode, default
 from traitlets.config import Configurable
 
 from ..checkpoint.encryption import POLICIES
@@ -64,6 +64,17 @@ class ElasticTraits(_Base):
     secret_file = Unicode(
         SECRET_FILE,
         help="File with the secret, used when nothing else gives it, and made (readable by the hub only) when missing.",
+    ).tag(config=True)
+
+    former_secrets = List(
+        Unicode(),
+        help="""Secrets that the hub had before, when it was given another one; also from the environment variable
+        ELASTIC_SPAWNER_FORMER_HUB_SECRETS, parted by commas.
+
+        What they have signed and encrypted is taken over at the next start of each server, and servers that were
+        started under them are still spoken to. Leave one out once no server's last checkpoint is older than the change:
+        what it has signed cannot be read then.
+        """,
     ).tag(config=True)
 
     encrypt_checkpoints = Enum(

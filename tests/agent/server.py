@@ -63,6 +63,7 @@ class JupyterServer:
     save_interval: float = 0.0
     launch: str = ""
     fallback: str = ""
+    former: str = ""
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -108,6 +109,7 @@ class JupyterServer:
             "ELASTIC_SPAWNER_SAVE_INTERVAL": str(self.save_interval),
             "ELASTIC_SPAWNER_LAUNCH": self.launch,
             "ELASTIC_SPAWNER_FALLBACK": self.fallback,
+            "ELASTIC_SPAWNER_FORMER_SECRETS": self.former,
             "ELASTIC_SPAWNER_LIB": str(build_lib(self.root / "lib")),
         }
         command = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from elastic_spawner.agent.settings import agent_token
-from elastic_spawner.hub.keys import SECRET_ENV, HubKeys, load_secret
+from elastic_spawner.hub.keys import FORMER_ENV, SECRET_ENV, HubKeys, load_former, load_secret
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 
@@ -62,3 +62,26 @@ def test_a_configured_secret_comes_before_the_environment_and_that_before_the_fi
 def test_a_short_secret_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(ValueError, match="openssl rand -hex 32"):
         load_secret("short", tmp_path / "secret")
+
+
+def test_what_follows_from_a_former_secret_is_known_again():
+    old, new = HubKeys(SECRET), HubKeys(SECRET[::-1], [SECRET])
+    assert new.server_secret("ann", "") != old.server_secret("ann", "")
+    assert new.former_server_secrets("ann", "") == [old.server_secret("ann", "")]
+    assert new.agent_tokens("ann", "") == [new.agent_token("ann", ""), old.agent_token("ann", "")]
+    for keys in (old, new):
+        assert new.is_store_token("ann", "", keys.store_token("ann", ""))
+        assert not new.is_store_token("ann", "", keys.store_token("ann", "b"))
+        assert new.unseal(keys.seal("token")) == "token"
+    assert old.unseal(new.seal("token")) == "" and not old.is_store_token("ann", "", new.store_token("ann", ""))
+
+
+def test_former_secrets_come_from_the_settings_and_the_environment(monkeypatch):
+    monkeypatch.setenv(FORMER_ENV, f" {SECRET.hex()},, another secret of 28 bytes ")
+    assert load_former(["configured, with a comma"]) == [
+        b"configured, with a comma",
+        SECRET,
+        b"another secret of 28 bytes",
+    ]
+    with pytest.raises(ValueError, match="a former secret has 5 bytes"):
+        load_former(["short"])
