@@ -236,6 +236,16 @@ def test_secrets_are_random_and_may_be_given(render: Render) -> None:
     assert secret(render(given))["dummy-password"] == "hello"
 
 
+def test_former_secrets_are_beside_the_present_one(render: Render) -> None:
+    given = {"secret": {"value": "ab" * 32, "former": ["cd" * 32, "a secret of long ago"]}, **ALONE}
+    rendered = render(given)
+    assert secret(rendered)["former-hub-secrets"] == "cd" * 32 + ",a secret of long ago"
+    environment = {entry["name"]: entry for entry in hub_pod(rendered)["containers"][0]["env"]}
+    reference = environment["ELASTIC_SPAWNER_FORMER_HUB_SECRETS"]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "elastic-spawner", "key": "former-hub-secrets", "optional": True}
+    assert "former-hub-secrets" not in secret(render(ALONE))
+
+
 def test_a_secret_of_the_admins_is_used(render: Render) -> None:
     rendered = render({"secret": {"existingSecret": "mine"}})
     assert not rendered.of("Secret")
