@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable
 from contextvars import ContextVar
 from functools import cache
@@ -20,9 +21,12 @@ from .keys import SECRET_ENV
 from .kube_nodes import EVACUATION_TAINTS
 from .mixin import ElasticSpawnerMixin
 
-_by_kubespawner: ContextVar[bool] = ContextVar("elastic_spawner_by_kubespawner", default=False)
-"""KubeSpawner calls its own stop() from within start() and poll(), to remove what is left of an ended pod. That is no
-stop that anybody asked for: nothing is to be saved then, and no move is to be cancelled by it."""
+_within: ContextVar[str] = ContextVar("elastic_spawner_within", default="")
+"""Which method of KubeSpawner's runs. It calls its own stop() from within start() and poll(), to remove what is left of
+an ended pod. That is no stop that anybody asked for: nothing is to be saved then, and no move is to be cancelled by
+it."""
+LOOK_S = 0.05
+"""Seconds between two looks at what the watch has seen. KubeSpawner's own pauses grow to five seconds."""
 
 
 @cache
@@ -34,22 +38,62 @@ def _warn_once(log: Any) -> None:
 
 
 class _Pods(KubeSpawner):
-    """KubeSpawner, which is told apart from whoever else calls stop()."""
+    """KubeSpawner, which is told apart from whoever else calls stop(), and sees at once that a pod runs or is gone."""
+
+    _deleting = False
+    """Whether the API server has taken the wish that the pod be deleted."""
 
     def start(self) -> Any:
-        token = _by_kubespawner.set(True)
+        token = _within.set("start")
         try:
             return super().start()  # a task, which has copied the context
         finally:
-            _by_kubespawner.reset(token)
+            _within.reset(token)
 
     async def poll(self) -> int | None:
-        token = _by_kubespawner.set(True)
+        token = _within.set("poll")
         try:
             status: int | None = await super().poll()
         finally:
-            _by_kubespawner.reset(token)
+            _within.reset(token)
         return status
+
+    def is_pod_running(self, pod: Any) -> Any:
+        """Whether this pod runs; for a start, which asks again and again and awaits the answer: once it does."""
+        running: bool = super().is_pod_running(pod)
+        return self._runs_in_time() if _within.get() == "start" and not running else running
+
+    async def _runs_in_time(self) -> bool:
+        deadline = time.monotonic() + self.start_timeout
+        while time.monotonic() < deadline:
+            pod = self.pod_as_seen()
+            if pod is not None and super().is_pod_running(pod):
+                return True
+            await asyncio.sleep(LOOK_S)
+        return False
+
+    async def stop(self, now: bool = False) -> None:
+        self._deleting = False
+        task = asyncio.ensure_future(super().stop(now))
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=LOOK_S)
+                if self._deleting and self.pod_as_seen() is None:
+                    return
+            await task
+        finally:
+            task.cancel()
+
+    async def _make_delete_pod_request(self, *args: Any, **kwargs: Any) -> bool:
+        taken: bool = await super()._make_delete_pod_request(*args, **kwargs)
+        self._deleting = self._deleting or taken
+        return taken
+
+    def pod_as_seen(self) -> dict[str, Any] | None:
+        """The pod as KubeSpawner's watch has seen it last; None where there is none."""
+        reflector = self.pod_reflector
+        found: dict[str, Any] | None = reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
+        return found
 
 
 class ElasticKubeBase(ElasticSpawnerMixin, _Pods):
@@ -186,18 +230,12 @@ class ElasticKubeBase(ElasticSpawnerMixin, _Pods):
         return self._start_future
 
     async def stop(self, now: bool = False) -> None:
-        if _by_kubespawner.get():
+        if _within.get():
             await _Pods.stop(self, now)
         else:
             await super().stop(now)
 
     # -- the pod as it is seen -----------------------------------------------------------------------------------------
-
-    def pod_as_seen(self) -> dict[str, Any] | None:
-        """The pod as KubeSpawner's watch has seen it last; None where there is none."""
-        reflector = self.pod_reflector
-        found: dict[str, Any] | None = reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
-        return found
 
     @property
     def node(self) -> str | None:  # type: ignore[override]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .kube_nodes import NodeWatch
 from .kube_pod import disruption
@@ -16,20 +16,21 @@ from .kube_pod import disruption
 if TYPE_CHECKING:
     from .kube_leaving import ElasticKubeLeaving
 
-INTERVAL_S = 0.5
+INTERVAL_S = 0.2
 
 
 class DisruptionWatch:
     """One for all servers of a hub process."""
 
     def __init__(self) -> None:
-        self._spawners: weakref.WeakSet[ElasticKubeLeaving] = weakref.WeakSet()
+        self._spawners: weakref.WeakKeyDictionary[ElasticKubeLeaving, Any] = weakref.WeakKeyDictionary()
+        """Each with its pod as it was when nothing took it away: the reflector has another object after a change."""
         self._task: asyncio.Task[None] | None = None
         self.nodes = NodeWatch()
 
     def add(self, spawner: ElasticKubeLeaving) -> None:
         """Look after this server from now on; again: no effect."""
-        self._spawners.add(spawner)
+        self._spawners.setdefault(spawner)
         loop = asyncio.get_running_loop()
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
             self._task = loop.create_task(self._run())
@@ -43,15 +44,18 @@ class DisruptionWatch:
 
     def look(self) -> None:
         """Look at all servers once; those that are about to lose their pods or nodes begin to move."""
-        for spawner in list(self._spawners):
+        for spawner, quiet in list(self._spawners.items()):
             try:
                 pod = spawner.pod_as_seen()
                 if pod is None:
                     continue
                 node = pod["spec"].get("nodeName")
-                if reason := disruption(pod):
-                    spawner.come_back(reason)
-                elif notice := self.nodes.notice(node, spawner.evacuation_taints):
+                if pod is not quiet:
+                    if reason := disruption(pod):
+                        spawner.come_back(reason)
+                        continue
+                    self._spawners[spawner] = pod
+                if notice := self.nodes.notice(node, spawner.evacuation_taints):
                     spawner.evacuate(node, notice)
             except Exception:
                 # One server's trouble must not end the watch of all others.

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from jupyterhub.objects import Hub, Server
+from jupyterhub.utils import maybe_future
 from kubernetes_asyncio.client import Configuration
 from kubespawner import KubeSpawner
 from kubespawner.clients import load_config
@@ -112,5 +113,24 @@ def test_a_pod_in_its_way_is_replaced_and_one_that_ends_is_found(kind: type[Kube
         assert f"{namespace}/{second.pod_name}" not in second.pod_reflector.pods  # removed, as by KubeSpawner
         await second._stop_all_reflectors()
         await second.api.api_client.close()
+
+    asyncio.run(play())
+
+
+def test_a_pod_that_runs_or_is_gone_is_seen_at_once(namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KubeSpawner looks again after pauses that grow to five seconds. Here they never end."""
+
+    async def look_once(ask: Callable[..., Any], message: str, *args: Any, **options: Any) -> Any:
+        found = await maybe_future(ask(*args))
+        return found or await asyncio.sleep(3600)
+
+    async def play() -> None:
+        spawner = make(ElasticKubeSpawner, namespace)
+        monkeypatch.setattr("kubespawner.spawner.exponential_backoff", look_once)
+        await asyncio.wait_for(spawner.start(), 90)
+        await asyncio.wait_for(spawner.stop(), 90)
+        assert isinstance(await spawner.poll(), int)
+        await spawner._stop_all_reflectors()
+        await spawner.api.api_client.close()
 
     asyncio.run(play())
