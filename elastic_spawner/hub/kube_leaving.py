@@ -11,6 +11,7 @@ from ..errors import SizeError
 from ..migration import Action, Move, Save, Size, Step
 from . import kube_pod, sign
 from .agent_client import AgentError
+from .kube_base import LOOK_S
 from .kube_nodes import LOST_TAINTS
 from .kube_sizes import ElasticKubeSizes
 from .kube_watch import watch
@@ -77,11 +78,12 @@ class ElasticKubeLeaving(ElasticKubeSizes):
         # Until its grace period is over: a pod on a node that is lost never goes by itself. Where the node is known to
         # be lost nobody saves there.
         deadline = time.monotonic() + (0.0 if self._node_is_lost() else self.grace) + kube_pod.MARGIN_S
-        while await self.running_launch() == self._launch_before_move:
+        # By what the watch sees: a thousand servers that asked the API server twice a second would be too many.
+        while kube_pod.launch_of(self.pod_as_seen()) == self._launch_before_move:
             if time.monotonic() > deadline:
                 saved = self._last_checkpoint or {}
                 return int(saved.get("generation") or 0), tuple(k["id"] for k in saved.get("kernels") or ())
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(LOOK_S)
         raise AgentError("unreachable", "the pod is gone")
 
     def _node_is_lost(self) -> bool:

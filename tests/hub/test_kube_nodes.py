@@ -21,6 +21,7 @@ from elastic_spawner.hub import kube_leaving
 from elastic_spawner.hub.agent_client import AgentError
 from elastic_spawner.hub.kube import ElasticKubeSpawner
 from elastic_spawner.hub.kube_nodes import EVACUATION_TAINTS, NodeWatch
+from elastic_spawner.hub.kube_pod import LAUNCH, launch_of
 from elastic_spawner.hub.kube_watch import DisruptionWatch
 from elastic_spawner.migration import Save, Size
 
@@ -170,7 +171,7 @@ class Simulated(ElasticKubeSpawner):
     def pod_as_seen(self) -> dict[str, Any]:
         return {"spec": {"nodeName": self.where}, "status": {"phase": "Running"}}
 
-    async def really_running(self) -> None:
+    async def really_running(self) -> int | None:
         return None
 
     async def check_room(self, size: Size) -> None:
@@ -227,6 +228,68 @@ def test_a_thousand_servers_are_moved_without_a_request_more_and_not_all_at_once
 
     assert asyncio.run(play()) == {"list": 1, "watch": 1}
     assert Simulated.most_saving == 20  # the default of `concurrent_saves`
+
+
+class Evicted(Simulated):
+    """The kubelet takes its pod away, and saves it by itself: the agent does not hear the hub any more."""
+
+    asked = starting = most_starting = 0
+    save_for_move = ElasticKubeSpawner.save_for_move  # type: ignore[assignment]
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._launch = "first"
+        self.condition: list[dict[str, str]] = []
+
+    def pod_as_seen(self) -> dict[str, Any]:
+        status = {"phase": self.phase, "conditions": self.condition}
+        return {"metadata": {"annotations": {LAUNCH: self._launch}}, "spec": {}, "status": status}
+
+    phase = "Running"
+
+    async def running_launch(self) -> str | None:
+        Evicted.asked += 1  # the API server
+        return launch_of(self.pod_as_seen())
+
+    async def really_running(self) -> int | None:
+        return None if launch_of(self.pod_as_seen()) else 1
+
+    @property
+    def agent(self) -> Any:
+        raise AgentError("unreachable", "it does not answer")
+
+    async def launch_server(self, size: Size) -> None:
+        Evicted.starting += 1
+        Evicted.most_starting = max(Evicted.most_starting, Evicted.starting)
+        await asyncio.sleep(0.001)
+        Evicted.starting -= 1
+        self._launch, self.phase, self.condition = "second", "Running", []
+
+
+def test_a_thousand_servers_that_are_evicted_at_once_are_seen_by_the_watch_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long their pods take to end, the API server is asked once for each, and they start a few at a time."""
+    watch = DisruptionWatch()
+    monkeypatch.setattr(kube_leaving, "watch", watch)
+
+    async def play() -> None:
+        servers = [spawner(Evicted) for _ in range(1000)]
+        for server in servers:
+            server.evacuation_taints = []
+            server._look_after()
+            server.condition = [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}]
+        await until(lambda: all(server.moving for server in servers))
+        await asyncio.sleep(1.5)
+        assert all(server.moving for server in servers) and Evicted.most_starting == 0
+        for server in servers:
+            server.phase = "Failed"
+        await until(lambda: not any(server.moving for server in servers))
+        assert {server._launch for server in servers} == {"second"}
+
+    asyncio.run(play())
+    assert Evicted.asked == 1000
+    assert Evicted.most_starting == 20  # the default of `concurrent_starts`
 
 
 class Stubborn(Simulated):
