@@ -53,7 +53,7 @@ def _shell(cluster: Cluster) -> int:
 def dockerfiles() -> dict[str, str]:
     """The name of each file, and what is in it."""
     made = {f"{image.name}.Dockerfile": image.dockerfile() for image in contents.IMAGES}
-    return {**made, "agent.Dockerfile": contents.AGENT_DOCKERFILE}
+    return {**made, "agent.Dockerfile": contents.agent_dockerfile()}
 
 
 def write_dockerfiles() -> None:

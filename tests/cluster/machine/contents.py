@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from elastic_spawner.hub.kube_pod import MOUNT
+
 REGISTRY = "elastic.test"
 """No such registry exists, so that nothing is ever pulled."""
 
@@ -86,18 +88,42 @@ OTHER = Contents(
     "A user image with another Python, ipykernel and JupyterHub; nothing of ours is in it.",
 )
 IMAGES = (HUB, USER, OTHER)
-AGENT_DOCKERFILE = """\
-# The packages that are lent to user pods, under /lib, and `cp` for the init container.
-# Made by `python -m tests.cluster.machine dockerfiles` from tests/cluster/machine/contents.py.
-FROM python:3.12-slim AS build
-COPY . /src
-RUN pip install --no-cache-dir /src \\
-    && python -c "from elastic_spawner.lib import build_lib; build_lib('/made', copy=True)" \\
-    && mv /made/lib-* /packages
-FROM busybox:1.37-musl
-COPY --from=build /packages /lib
-USER 65534
-"""
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+"""The versions that the lent packages are compiled for: nobody can write beside them, so every start would do it."""
+COMPILED = ("elastic_spawner", "dill", "cloudpickle")
+"""The lent packages that are compiled; networkx is large, and used by few saves."""
+
+
+def compile_command(python: str, folder: str) -> list[str]:
+    """How to compile the packages in a folder for one Python. They do not change any more, so nothing is looked up."""
+    packages = [f"{folder}/{name}" for name in COMPILED]
+    where = ["-s", folder, "-p", f"{MOUNT}/lib"]  # the same file, wherever it is made
+    return [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", *where, *packages]
+
+
+def agent_dockerfile() -> str:
+    """The image of the lent packages, for people who have Docker; the build context is the repository."""
+    lines = [
+        "# The packages that are lent to user pods, under /lib, and `cp` for the init container.",
+        "# Made by `python -m tests.cluster.machine dockerfiles` from tests/cluster/machine/contents.py.",
+        "FROM python:3.12-slim AS made",
+        "COPY . /src",
+        "RUN pip install --no-cache-dir /src \\",
+        """    && python -c "from elastic_spawner.lib import build_lib; build_lib('/made', copy=True)" \\""",
+        "    && mv /made/lib-* /packages",
+    ]
+    before = "made"
+    for version in PYTHONS:
+        lines += [
+            f"FROM python:{version}-slim AS compiled-{version}",
+            f"COPY --from={before} /packages /packages",
+            f"RUN {' '.join(compile_command('python', '/packages'))}",
+        ]
+        before = f"compiled-{version}"
+    lines += ["FROM busybox:1.37-musl", f"COPY --from={before} /packages /lib", "USER 65534"]
+    return "\n".join(lines) + "\n"
+
+
 AGENT_REFERENCE = reference("agent")
 """The folder of packages that is lent to user pods, with a static busybox that can copy it."""
 PAUSE_REFERENCE = reference("pause")

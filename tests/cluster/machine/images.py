@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -177,6 +178,8 @@ def _agent_layer(target: Path) -> Layer:
         root = Path(work, "root")
         (root / "bin").mkdir(parents=True)
         shutil.copytree(build_lib(Path(work, "made"), copy=True), root / "lib", ignore=_no_caches)
+        for python in _pythons():
+            _run(*contents.compile_command(python, str(root / "lib")))
         shutil.copyfile(_busybox(), root / "bin" / "busybox")
         (root / "bin" / "busybox").chmod(0o755)
         for name in ("sh", "cp"):
@@ -184,6 +187,17 @@ def _agent_layer(target: Path) -> Layer:
         path = target / "agent.layer"
         _pack(root, path)
         return Layer.of(path)
+
+
+def _pythons() -> list[str]:
+    """The interpreters of this machine that are of a version which the user images have."""
+    found = []
+    for version in sorted({_python_of(image) for image in contents.IMAGES}):
+        ours = "{}.{}".format(*sys.version_info) == version
+        python = sys.executable if ours else shutil.which(f"python{version}")
+        if python and subprocess.run([python, "-V"], capture_output=True, check=False).returncode == 0:
+            found.append(python)
+    return found
 
 
 def _busybox() -> Path:
