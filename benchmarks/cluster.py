@@ -1,7 +1,7 @@
-"""What it costs on Kubernetes: ``python -m benchmarks.cluster [--repeat N]``, on the tests' own cluster.
+"""What it costs on Kubernetes: ``python -m benchmarks.cluster [--repeat N] [--servers N]``, on the tests' own cluster.
 
 Each figure is the median of the repeats, beside the same work done without us: a plain upload of the same bytes from
-the same pod, and a plain KubeSpawner that starts the same image. For many servers at once see `tests.cluster.load`.
+the same pod, and a plain KubeSpawner that starts the same image. Then many servers leave their node at once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import boto3
@@ -17,8 +18,9 @@ import requests
 from botocore.config import Config
 
 from elastic_spawner.testing import Notebook
+from tests.cluster import load
 from tests.cluster.hub import ClusterHub, s3_endpoint, s3_keys
-from tests.cluster.load import COUNTING, Asking, calls, hub_memory, hub_with
+from tests.cluster.load import COUNTING, Asking, Fleet, calls, hub_memory, hub_with
 from tests.cluster.machine import control
 from tests.cluster.machine.cluster import locked
 from tests.cluster.sessions import end_of_move
@@ -42,7 +44,8 @@ c.KubeSpawner.profile_list = [
 ]
 """
 )
-PLAIN = CONFIG + 'c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"\n'
+_PLAIN = 'c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"\n'
+PLAIN = CONFIG + _PLAIN
 _ANSWERS_S = 1.0
 """How long a tab's request may take before it counts as not answered."""
 Figures = dict[str, list[float]]
@@ -57,13 +60,17 @@ class Tab(Asking):
         self._note, self._last = note, time.monotonic()
 
     def ask(self) -> None:
-        try:
-            answered = self._note.browser.get("api/kernels", timeout_s=_ANSWERS_S).status_code == 200
-        except requests.RequestException:
-            answered = False
-        if answered:
+        if answers(self._note):
             now = time.monotonic()
             self.outage, self._last = max(self.outage, now - self._last), now
+
+
+def answers(note: Notebook) -> bool:
+    """Whether a tab that asks now is answered by its server."""
+    try:
+        return note.browser.get("api/kernels", timeout_s=_ANSWERS_S).status_code == 200
+    except requests.RequestException:
+        return False
 
 
 def first_cell(hub: ClusterHub, user: str, options: Any = None) -> tuple[float, Notebook]:
@@ -99,15 +106,10 @@ def eviction(hub: ClusterHub, note: Notebook, size_mb: int, figures: Figures) ->
         assert note.run(_FRESH, 120).status == "ok"
         url = upload_url(f"{hub.namespace}/raw-upload")
         figures.setdefault("raw upload", []).append(float(note.run(_UPLOAD.format(url=url), 120).stdout))
-    had = (hub.elastic(user).get("migration") or {}).get("id")
     began, wall = time.monotonic(), time.time()
     hub.evict(user)
-
-    def runs_again() -> bool:
-        move = hub.elastic(user).get("migration") or {}
-        return move.get("id") != had and move.get("step") == "done"
-
-    hub.wait_for(runs_again, 180, "the server does not come back")
+    hub.wait_for(lambda: not answers(note), 180, "the server does not go")
+    hub.wait_for(lambda: answers(note), 180, "the server does not come back")
     note.reconnect()
     assert note.run("1", 120).status == "ok"
     figures.setdefault(f"first cell after eviction, {of}", []).append(time.monotonic() - began)
@@ -191,13 +193,32 @@ def measure(repeat: int, with_hub: Callable[[str], Any]) -> str:
     return table(["what", "with us: median (least to most)", "raw upload, or plain KubeSpawner"], rows)
 
 
+def many(servers: int, kubectl: Any, with_hub: Callable[[str], Any]) -> str:
+    """Have so many servers leave their node at once, told beforehand and not."""
+    with with_hub(load.CONFIG + _PLAIN) as plain:
+        plain_memory = Fleet(plain, kubectl, servers).memory_each
+    with with_hub(load.CONFIG) as hub:
+        fleet = Fleet(hub, kubectl, servers)
+        told, drained = fleet.told_to_go(), fleet.drained()
+    return (
+        f"memory of the hub for each further server: {fleet.memory_each / 1e6:.2f} MB, "
+        f"of a plain KubeSpawner's {plain_memory / 1e6:.2f} MB\n"
+        f"Told that their node is about to go: {told}\nDrained: {drained}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=5)
-    repeat = parser.parse_args().repeat
+    parser.add_argument("--servers", type=int, default=30, help="how many leave a node at once; each takes 160 MB")
+    given = parser.parse_args()
     with locked() as machine:
         machine.up()
-        print(measure(repeat, lambda config: hub_with(machine.kubectl, machine.command, config)))
+        with_hub = partial(hub_with, machine.kubectl, machine.command)
+        if given.repeat:
+            print(measure(given.repeat, with_hub))
+        if given.servers:
+            print(many(given.servers, machine.kubectl, with_hub))
 
 
 if __name__ == "__main__":

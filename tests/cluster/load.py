@@ -1,13 +1,7 @@
-"""Many servers leave a node at once: ``python -m tests.cluster.load [--servers N]``, on the tests' own cluster.
-
-All servers are made to start on one node. Then a taint says that it is about to go, and they are moved; then the other
-one is drained, and they come back by themselves. Printed: how long that took, how long each tab had no server, how the
-hub answered meanwhile, and what it asked of the API server for each of them.
-"""
+"""Many servers leave a node at once: what they do, how the hub answers meanwhile, what it asks of the API server."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import threading
@@ -16,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from elastic_spawner.testing import Notebook
 
 from .hub import ClusterHub
-from .machine.cluster import locked
 from .sessions import cordoned, other_nodes
 
 if TYPE_CHECKING:
@@ -46,18 +40,19 @@ async def _counted(self, method, url, *args, **kwargs):
 rest.RESTClientObject.request = _counted
 """
 """Configuration by which a hub counts what it asks of the API server."""
+AT_ONCE = 5
+"""How many are saved, and how many are started."""
 CONFIG = (
     COUNTING
-    + """
+    + f"""
 c.KubeSpawner.mem_guarantee = "32M"
 c.KubeSpawner.cpu_guarantee = 0.01
-c.ElasticSpawnerMixin.concurrent_saves = 5
-c.ElasticSpawnerMixin.concurrent_starts = 5
+c.ElasticSpawnerMixin.concurrent_saves = c.ElasticSpawnerMixin.concurrent_starts = {AT_ONCE}
 c.JupyterHub.concurrent_spawn_limit = 0
 c.JupyterHub.active_server_limit = 0
 """
 )
-AT_ONCE = 5
+ABOUT_TO_GO = "ToBeDeletedByClusterAutoscaler=1:NoSchedule"
 
 
 class Asking:
@@ -123,35 +118,97 @@ def check(session: tuple[str, Notebook]) -> None:
     assert reply.stdout == f"{user} {1 << 20}\n", (user, reply)
 
 
-def leave(hub: ClusterHub, sessions: list[tuple[str, Notebook]], what: str, begin: Callable[[], Any]) -> None:
-    before, began = calls(hub), time.monotonic()
-    launches = {pod["metadata"]["uid"] for pod in hub.pods()}
+class Fleet:
+    """Servers with a session each, all on one node at first."""
 
-    def all_back() -> bool:
+    def __init__(self, hub: ClusterHub, kubectl: Any, count: int) -> None:
+        self._hub, self._kubectl = hub, kubectl
+        home = json.loads(hub.kubectl("get", "pod", "hub", "-o", "json"))["spec"]["nodeName"]
+        self.node, self.others = other_nodes(kubectl, home)[0], [home]
+        with cordoned(kubectl, home), ThreadPoolExecutor(AT_ONCE) as pool:
+            first = list(pool.map(partial(start, hub), range(min(AT_ONCE, count))))
+            memory = hub_memory(hub)
+            self.sessions = first + list(pool.map(partial(start, hub), range(len(first), count)))
+        self.memory_each = (hub_memory(hub) - memory) / max(1, count - len(first))
+        """Bytes by which the hub has grown with each server after the first ones, which import what all need."""
+
+    def told_to_go(self) -> Left:
+        """A taint says that their node is about to go: they are moved to the others."""
+        try:
+            return self._leave(partial(self._kubectl, "taint", "node", self.node, ABOUT_TO_GO))
+        finally:
+            with suppress(RuntimeError):  # it has none
+                self._kubectl("taint", "node", self.node, f"{ABOUT_TO_GO}-")
+
+    def drained(self) -> Left:
+        """The nodes that they are on now are drained: they come back by themselves."""
+        nodes = sorted({pod["spec"]["nodeName"] for pod in self._hub.pods()})
+        which = ("--pod-selector=component=singleuser-server", "--force", "--delete-emptydir-data")
+        try:
+            return self._leave(partial(self._kubectl, "drain", *nodes, *which))
+        finally:
+            for node in nodes:
+                self._kubectl("uncordon", node)
+
+    def _leave(self, begin: Callable[[], Any]) -> Left:
+        """Have all of them leave; returns when they are back and their values were seen to be there."""
+        hub = self._hub
+        before, began = calls(hub), time.monotonic()
+        had = {pod["metadata"]["uid"] for pod in hub.pods()}
+
+        def all_back() -> bool:
+            moves = [server.get("migration") or {} for server in hub.control("GET", "/servers").json()]
+            new = {pod["metadata"]["uid"] for pod in hub.pods()} - had
+            return len(new) == len(self.sessions) and all(move.get("step") == "done" for move in moves)
+
+        with Latency(hub) as latency:
+            begin()
+            hub.wait_for(all_back, 900, "not all servers are back")
+        took = time.monotonic() - began
+        asked = calls(hub) - before
         servers = hub.control("GET", "/servers").json()
-        moves = [server.get("migration") or {} for server in servers]
-        new = {pod["metadata"]["uid"] for pod in hub.pods()} - launches
-        return len(new) == len(sessions) and all(move.get("step") == "done" for move in moves)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(check, self.sessions))
+        saves = [server["last_checkpoint"] for server in servers]
+        outages = []
+        for server in servers:
+            times = {step: at for step, at in reversed(server["migration"]["story"])}
+            outages.append(times["done"] - times.get("stopping", times.get("starting", times["done"])))
+        return Left(took, outages, latency.seconds, asked, most_at_once(saves))
 
-    with Latency(hub) as latency:
-        begin()
-        hub.wait_for(all_back, 900, "not all servers are back")
-    took = time.monotonic() - began
-    asked = calls(hub) - before
-    moves = [server["migration"] for server in hub.control("GET", "/servers").json()]
-    outages = []
-    for move in moves:
-        times = {step: at for step, at in reversed(move["story"])}
-        outages.append(times["done"] - times.get("stopping", times.get("starting", times["done"])))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(check, sessions))
-    count = len(sessions)
-    print(f"{what}: {count} servers back after {took:.0f} s, all values there")
-    print(f"  a tab without a server: median {statistics.median(outages):.1f} s, longest {max(outages):.1f} s")
-    worst = max(latency.seconds)
-    print(f"  GET /hub/api/users: median {statistics.median(latency.seconds) * 1000:.0f} ms, longest {worst:.2f} s")
-    for name, number in asked.most_common():
-        print(f"  {number / count:6.2f} per server  {name}")
+
+@dataclass(frozen=True)
+class Left:
+    """How servers have left their node, and come back with all values."""
+
+    took: float
+    """Seconds until all were back."""
+    outages: list[float]
+    """For each, the seconds in which its tab had no server."""
+    answers: list[float]
+    """The seconds that the hub's API took to answer meanwhile."""
+    asked: Counter[str]
+    """What the hub has asked of the API server."""
+    saves_at_once: int
+
+    def __str__(self) -> str:
+        count = len(self.outages)
+        each = ", ".join(f"{number / count:.2f} x {name}" for name, number in self.asked.most_common())
+        return (
+            f"{count} servers back after {self.took:.0f} s, all values there\n"
+            f"  a tab without a server: median {statistics.median(self.outages):.1f} s, "
+            f"longest {max(self.outages):.1f} s\n"
+            f"  GET /hub/api/users: median {statistics.median(self.answers) * 1000:.0f} ms, "
+            f"longest {max(self.answers):.2f} s\n"
+            f"  saved at once: {self.saves_at_once} at most\n"
+            f"  asked of the API server for each: {each}"
+        )
+
+
+def most_at_once(saves: list[dict[str, Any]]) -> int:
+    """How many of these saves, as the hub has noted them, were under way at the same time."""
+    spans = [(save["created"] - save["seconds"], save["created"]) for save in saves]
+    return max(sum(begin <= at < end for begin, end in spans) for at, _ in spans)
 
 
 @contextmanager
@@ -162,38 +219,3 @@ def hub_with(kubectl: Any, command: list[str], config: str = CONFIG) -> Iterator
         yield hub
     finally:
         hub.close()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--servers", type=int, default=9, help="each takes some 160 MB of its node")
-    count = parser.parse_args().servers
-    with locked() as machine:
-        machine.up()
-        kubectl = machine.kubectl
-        with hub_with(kubectl, machine.command) as hub:
-            empty = hub_memory(hub)
-            others = [json.loads(hub.kubectl("get", "pod", "hub", "-o", "json"))["spec"]["nodeName"]]
-            node = other_nodes(kubectl, others[0])[0]
-            with cordoned(kubectl, *others), ThreadPoolExecutor(AT_ONCE) as pool:
-                sessions = list(pool.map(partial(start, hub), range(count)))
-            print(f"memory of the hub: {(hub_memory(hub) - empty) / count / 1e6:.1f} MB for each server")
-            resting = calls(hub)
-            time.sleep(60)
-            print(f"at rest, 60 s: {dict(calls(hub) - resting)}")
-            taint = partial(kubectl, "taint", "node", node)
-            try:
-                about = partial(taint, "ToBeDeletedByClusterAutoscaler=1:NoSchedule")
-                leave(hub, sessions, f"{node} is about to go", about)
-                taint("ToBeDeletedByClusterAutoscaler-")
-                drain = partial(kubectl, "drain", *others, "--pod-selector=component=singleuser-server", "--force")
-                leave(hub, sessions, f"{', '.join(others)} drained", partial(drain, "--delete-emptydir-data"))
-            finally:
-                with suppress(RuntimeError):  # it has none
-                    taint("ToBeDeletedByClusterAutoscaler-")
-                for other in others:
-                    kubectl("uncordon", other)
-
-
-if __name__ == "__main__":
-    main()
