@@ -3,10 +3,10 @@ missing."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,35 @@ from elastic_spawner.testing import Notebook
 
 from .conftest import TestCluster
 from .hub import ClusterHub
-from .machine import cgroups
+from .machine import cgroups, network
 from .machine.cluster import Cluster
-from .sessions import cordoned
+from .machine.node import NodeProcesses
 
 pytestmark = pytest.mark.cluster
 
 
-INTERVAL_S = 45
+INTERVAL_S = 25
+NOTED_S = 2
+HOME, ELSEWHERE = (node.name for node in network.NODES)
+"""The node of the hub, and one that is lost."""
+CONFIG = f"""
+c.ElasticSpawnerMixin.save_interval = {INTERVAL_S}
+c.ElasticKubeSpawner.lost_node_timeout = 5
+c.KubeSpawner.args = ["--ElasticAgent.journal_interval={NOTED_S}"]
+"""
+PLACES = f"""
+def place(operator, node):
+    expression = {{"key": "kubernetes.io/hostname", "operator": operator, "values": [node]}}
+    return [{{"weight": 100, "preference": {{"matchExpressions": [expression]}}}}]
+
+async def pre_spawn(spawner):
+    nora = spawner.user.name == "nora"
+    spawner.node_affinity_preferred = place("In", "{ELSEWHERE}" if nora else "{HOME}")
+
+c.Spawner.pre_spawn_hook = pre_spawn
+"""
 CELLS = {
-    "olga": "import time; time.sleep(15); b = bytearray(b'x') * (2 << 30)",
+    "olga": f"import time; time.sleep({2 * NOTED_S}); b = bytearray(b'x') * (2 << 30)",
     "carl": "z = 'not saved'",
     "fritz": "z = 'not saved'",
     "nora": "z = 'not saved'",
@@ -37,7 +56,7 @@ CELLS = {
 
 @dataclass(frozen=True)
 class Lost:
-    """Servers that were lost, each in its own way, most at one time: to wait for saves takes long."""
+    """Servers that are lost, each in its own way, all at one time: to wait for saves takes long."""
 
     hub: ClusterHub
     notes: dict[str, Notebook]
@@ -59,13 +78,23 @@ class Lost:
             kernel = self.kernel(user)
             return bool(kernel.get("generation")) and kernel["journaled"] == 0
 
-        self.hub.wait_for(saved, 3 * INTERVAL_S, f"{user} is not saved by itself")
+        self.hub.wait_for(saved, 180, f"{user} is not saved by itself")
 
     def run_on(self, user: str) -> None:
         """Run the last cell, which is not saved any more."""
-        self.notes[user].reconnect()
-        assert self.notes[user].run(CELLS[user], 120).status == "ok"
+        note = self.notes[user]
+        note.reconnect()
+        message = note.send(CELLS[user])
+        if user != "olga":
+            assert note.wait(message, 120).status == "ok"
         self.hub.wait_for(lambda: self.kernel(user).get("journaled"), 60, "the cell is not written down")
+
+    def lose(self, user: str, how: Callable[[], Any]) -> None:
+        """Have a session saved, go on in it, and lose it before it is saved again."""
+        self.begin(user)
+        self.wait_for_save(user)
+        self.run_on(user)
+        how()
 
     def kernel(self, user: str) -> dict[str, Any]:
         """The kernel as its agent tells; empty while that does not answer."""
@@ -92,22 +121,31 @@ class Lost:
 
 
 @pytest.fixture(scope="module")
-def lost(make_hub: Callable[..., ClusterHub], cluster: TestCluster) -> Lost:
-    hub = make_hub(f"c.ElasticSpawnerMixin.save_interval = {INTERVAL_S}\nc.ElasticKubeSpawner.lost_node_timeout = 5\n")
+def lost(make_hub: Callable[..., ClusterHub], cluster: TestCluster) -> Iterator[Lost]:
+    hub = make_hub(CONFIG + PLACES * cluster.ours)
     lost = Lost(hub, {}, {})
-    for user in ("olga", "carl", "fritz"):
-        lost.begin(user)
-    for user in ("olga", "carl", "fritz"):
-        lost.wait_for_save(user)
-    for user in ("carl", "fritz"):
-        lost.run_on(user)
-    lost.notes["olga"].reconnect()
-    lost.notes["olga"].send(CELLS["olga"])
+
+    def force() -> None:
+        name = lost.pods["fritz"]["metadata"]["name"]
+        hub.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+
+    def lose_node() -> None:
+        (node,) = (node for node in Cluster().nodes() if node.node.name == ELSEWHERE)
+        gone.append(node)
+        node.lose()
+
+    gone: list[NodeProcesses] = []
+    ways: dict[str, Callable[[], Any]] = {"olga": lambda: None, "fritz": force}
     if cluster.ours:
-        kill(lost.pods["carl"]["metadata"]["uid"])
-    name = lost.pods["fritz"]["metadata"]["name"]
-    hub.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
-    return lost
+        ways |= {"carl": lambda: kill(lost.pods["carl"]["metadata"]["uid"]), "nora": lose_node}
+    try:
+        with ThreadPoolExecutor(len(ways)) as pool:
+            list(pool.map(lost.lose, ways, ways.values()))
+        yield lost
+    finally:
+        for node in gone:
+            node.bring_back()
+            cluster.kubectl("wait", "--for=condition=Ready", f"node/{ELSEWHERE}", "--timeout=90s")
 
 
 def kill(uid: str) -> None:
@@ -156,21 +194,8 @@ def test_a_node_that_is_lost(lost: Lost, cluster: TestCluster) -> None:
     """Its kubelet is killed with all containers, so nobody can say that the pod has ended: it comes back elsewhere."""
     if not cluster.ours:
         pytest.skip("NOT RUN: a node of a foreign cluster cannot be killed from here")
-    hub = lost.hub
-    for user in ("olga", "carl", "fritz"):
-        hub.api("DELETE", f"/users/{user}/server")
-    home = json.loads(hub.kubectl("get", "pod", "hub", "-o", "json"))["spec"]["nodeName"]
-    with cordoned(cluster.kubectl, home):
-        lost.begin("nora")
-    lost.wait_for_save("nora")
-    lost.run_on("nora")
-    name = lost.pods["nora"]["spec"]["nodeName"]
-    node = next(node for node in Cluster().nodes() if node.node.name == name)
-    node.lose()
-    try:
-        pod = hub.wait_for_another_pod("nora", lost.pods["nora"])
-        assert pod["spec"]["nodeName"] == home != name
-        lost.check("nora")
-    finally:
-        node.bring_back()
-        cluster.kubectl("wait", "--for=condition=Ready", f"node/{name}", "--timeout=90s")
+    before = lost.pods["nora"]
+    assert before["spec"]["nodeName"] == ELSEWHERE
+    after = lost.hub.wait_for_another_pod("nora", before)
+    assert after["spec"]["nodeName"] == HOME
+    lost.check("nora")
