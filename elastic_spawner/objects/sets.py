@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _KEY_NODES = 200
 _LARGE = 20_000
 _RUN = 4096
+_COST = 4
+"""Elements take so many times as long as objects in a list: they have to be put in order."""
+_ORDERLY = frozenset({int, str})
+"""Elements that are all of one of these types are put in order as they are."""
 _ORDERED = 1000
 """More objects than this are not put in order: each of them has to be walked for that."""
 
@@ -35,10 +39,15 @@ def sets(walker: Walker, members: list[Any]) -> None:
         walker.hash.update(b"s%d" % len(s))
         kinds = set(map(type, s))
         if kinds <= ATOMIC and type(NotImplemented) not in kinds:
-            if len(s) <= _LARGE:
-                _plain_elements(walker, sorted(map(marshal.dumps, s, repeat(2))))
+            walker.expect(_COST * len(s))
+            orderly = len(kinds) == 1 and kinds <= _ORDERLY
+            if len(s) > _LARGE:
+                walker.feed_later(_merged(walker, s, orderly))
+            elif orderly:
+                ordered = sorted(s)
+                _plain_elements(walker, [_block(ordered[i : i + _RUN]) for i in range(0, len(s), _RUN)])
             else:
-                walker.feed_later(_merged(walker, s))
+                _plain_elements(walker, sorted(map(marshal.dumps, s, repeat(2))))
             continue
         known: dict[int, bytes] = {}
         plain, others = [], []
@@ -60,20 +69,26 @@ def _plain_elements(walker: Walker, ordered: list[bytes]) -> None:
         walker.hash.update(e)
 
 
-def _merged(walker: Walker, elements: Collection[Any]) -> Iterator[bytes]:
+def _block(elements: list[Any]) -> bytes:
+    """What elements of one type add to the digest, in their order."""
+    return marshal.dumps(elements, 2)
+
+
+def _merged(walker: Walker, elements: Collection[Any], orderly: bool) -> Iterator[bytes]:
     """The elements in order, as sorted() would give them, with pauses in between."""
     runs = []
     source = iter(elements)
     while some := list(islice(source, _RUN)):
-        runs.append(sorted(map(marshal.dumps, some, repeat(2)), reverse=True))
+        runs.append(sorted(some if orderly else map(marshal.dumps, some, repeat(2)), reverse=True))
         yield b""
     ordered = heapq.merge(*map(_drained, runs))
-    while block := b"".join(islice(ordered, _RUN)):
+    while some := list(islice(ordered, _RUN)):
+        block = _block(some) if orderly else b"".join(some)
         walker.spend(len(block))
         yield block
 
 
-def _drained(run: list[bytes]) -> Iterator[bytes]:
+def _drained(run: list[Any]) -> Iterator[Any]:
     """The elements from the last to the first; none is left to be freed all at once."""
     while run:
         yield run.pop()

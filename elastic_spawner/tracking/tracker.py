@@ -177,7 +177,9 @@ class Tracker:
             if "get_ipython" in accesses.reads and not calls:
                 cell.escapes = True
             assigned |= statement.assigns - accesses.reads
-        cell.accesses.reads.discard("get_ipython")
+        if "get_ipython" not in self.states:  # what magics do is known, and to look for code in the shell takes long
+            cell.accesses.reads.discard("get_ipython")
+            cell.reads.discard("get_ipython")
         # functions read what was there before, though the cell's own code may read the same name after it assigned it
         before = reachable_accesses(self._values(cell.reads), self.namespace, searched=cell.searched)
         cell.reads |= before.reads

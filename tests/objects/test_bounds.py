@@ -179,3 +179,9 @@ def test_connections_are_told_apart_from_files(tmp_path: Any) -> None:
         assert not walk({"log": file}).same(found)
     with open(tmp_path / "out.txt") as file:
         assert walk(file).outward == set()
+
+
+def test_elements_of_a_set_count() -> None:
+    """They take longer than objects in a list, and a walk without time for them is given up."""
+    with pytest.raises(OverBudget):
+        walk([set(range(3000)), {str(i) for i in range(3000)}], budget_nodes=2000)

@@ -97,3 +97,13 @@ def test_what_a_magic_means_for_its_cell(shell_notebook: Notebook, cell: str, re
     made = run(shell_notebook, cell)
     assert made.rerun is rerun  # type: ignore[attr-defined]
     assert {name for name, _ in made.reads} == set(reads.split())  # type: ignore[attr-defined]
+
+
+def test_the_shell_is_not_searched_for_code(shell_notebook: Notebook) -> None:
+    """What a magic does is known: what else the shell leads to is nothing that the cell reads."""
+    shell_notebook.namespace["Shell"] = type("Shell", (), {"__getattr__": lambda self, name: lambda *args: None})
+    exec("def get_ipython(shell=Shell): return y and shell()", shell_notebook.namespace)
+    del shell_notebook.namespace["Shell"]
+    made = shell_notebook.run("%%time\nz = x", TransformerManager().transform_cell("%%time\nz = x"))
+    assert made is not None
+    assert {name for name, _ in made.reads} == {"x"}
