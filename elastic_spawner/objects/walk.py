@@ -122,7 +122,8 @@ class Walk:
     compiled: bool = False
     """Code was met, which each version of Python compiles into something else."""
     identity: int = 0
-    """Which objects were met, in their order: the same digest and the same identity mean the same sharing."""
+    """Which objects that others may hold were met, and where: the same digest and the same identity mean the same
+    sharing."""
 
     landmarks: set[int] = field(default_factory=set)
     """Ids of what modules own (see `landmarks`)."""
@@ -388,21 +389,28 @@ class Walker:
 
     def _fresh(self, cls: type, members: list[Any]) -> list[Any]:
         """Number the members that are met for the first time and return them; note the others as references back."""
+        shared = self._shared(cls, members)
+        if not shared and not issubclass(cls, (type, types.FunctionType)):
+            # no variable's, no module's, and met this once
+            self.count += len(members)
+            self.hash.update(b"n%d" % len(members))
+            return members
         ids = list(map(id, members))
-        if self.boundary and not self.boundary.keys().isdisjoint(ids):
-            self.found.links.update(self.boundary[i] for i in ids if i in self.boundary)
-            members = [o for o, i in zip(members, ids) if i not in self.boundary]
+        known = self.boundary.keys() & ids if self.boundary else set()
+        self.found.links.update(self.boundary[i] for i in known)
+        for i in ids if not self.landmarks.keys().isdisjoint(ids) else ():
+            if i in self.landmarks and i not in self.boundary:
+                self.hash.text_of("{}.{}".format(*self.landmarks[i]))
+                self.found.landmarks.add(i)
+                known.add(i)
+        if known:
+            members = [o for o, i in zip(members, ids) if i not in known]
             ids = list(map(id, members))
-        if not self.landmarks.keys().isdisjoint(ids):
-            for known in [i for i in ids if i in self.landmarks]:
-                self.hash.text_of("{}.{}".format(*self.landmarks[known]))
-                self.found.landmarks.add(known)
-            members = [o for o, i in zip(members, ids) if i not in self.landmarks]
-            ids = list(map(id, members))
-        own = ids if self.transient.isdisjoint(ids) else [i for i in ids if i not in self.transient]
+            shared = self._shared(cls, members)
+        own = [(i, ids[i]) for i in shared if ids[i] not in self.transient]
         if cls is types.FunctionType:
             self.found.functions = True
-        shared = self._shared(cls, members)
+        first = self.count
         if shared:
             fresh = self._numbered(members, ids, shared)
         else:
@@ -417,7 +425,7 @@ class Walker:
             self.found.ids.update(ids[i] for i in shared if not ATOMIC.issuperset(map(type, members[i])))
         elif cls not in _IMMUTABLE and not is_immutable(cls):
             self.found.ids.update(ids[i] for i in shared)
-            self.found.identity = hash((self.found.identity, *own))
+            self.found.identity = hash((self.found.identity, first, *own))
         return fresh
 
     def _shared(self, cls: type, members: list[Any]) -> list[int]:
