@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
+from kubernetes_asyncio.client import ApiException, models
 from kubespawner import KubeSpawner
 from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, default
 
@@ -78,11 +79,23 @@ class _Pods(KubeSpawner):
         try:
             while not task.done():
                 await asyncio.wait({task}, timeout=LOOK_S)
-                if self._deleting and self.pod_as_seen() is None:
+                pod = self.pod_as_seen()
+                if self._deleting and pod is None:
                     return
+                if self._deleting and not now and pod is not None and kube_pod.has_ended(pod):
+                    now = True
+                    await self._forget_pod()
             await task
         finally:
             task.cancel()
+
+    async def _forget_pod(self) -> None:
+        """Have the object of a pod that has ended removed: the kubelet does it when it has tidied up on its node."""
+        options = models.V1DeleteOptions(grace_period_seconds=0)
+        try:
+            await self._make_delete_pod_request(self.pod_name, options, 0, self.k8s_api_request_timeout)
+        except ApiException as error:
+            self.log.info("%s: its pod is not removed before the kubelet does it: %s", self._log_name, error)
 
     async def _make_delete_pod_request(self, *args: Any, **kwargs: Any) -> bool:
         taken: bool = await super()._make_delete_pod_request(*args, **kwargs)

@@ -157,6 +157,16 @@ def launch_of(pod: Mapping[str, Any] | None) -> str | None:
     return (pod["metadata"].get("annotations") or {}).get(LAUNCH, "unmarked")
 
 
+def has_ended(pod: Mapping[str, Any]) -> bool:
+    """Whether its kubelet has said that all containers of a pod which is to go have ended, and will not start again."""
+    status = pod["status"]
+    if "deletionTimestamp" not in pod["metadata"] or status.get("phase") not in ("Succeeded", "Failed"):
+        return False
+    # Others than the kubelet may call a pod failed, whose containers run on nevertheless.
+    containers = status.get("containerStatuses") or ()
+    return bool(containers) and all("terminated" in (each.get("state") or {}) for each in containers)
+
+
 def disruption(pod: Mapping[str, Any] | None) -> str:
     """Why Kubernetes takes this pod away, in words; empty while it does not, or when somebody just deletes it."""
     if pod is None:

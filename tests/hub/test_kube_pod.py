@@ -7,12 +7,14 @@ import subprocess
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kubespawner import KubeSpawner
 
-from elastic_spawner.hub.kube_pod import disruption, launch_of
+from elastic_spawner.hub.kube_base import _Pods
+from elastic_spawner.hub.kube_pod import disruption, has_ended, launch_of
 from elastic_spawner.hub.kube_resize import quantity
 from elastic_spawner.migration import Size
 from elastic_spawner.testing.hub import free_ports
@@ -183,6 +185,52 @@ def test_a_pod_is_running_until_its_notebook_has_ended() -> None:
     assert launch_of(pod("Running", "terminated", **mark)) is None
     assert launch_of(pod("Failed", "running", **mark)) is None
     assert launch_of(pod("Running", "running")) == "unmarked"
+
+
+def ending(phase: str, *states: str) -> dict[str, Any]:
+    """A pod that is to go, as the watch sees it."""
+    statuses = [{"name": f"c{number}", "state": {state: {}}} for number, state in enumerate(states)]
+    return {"metadata": {"deletionTimestamp": "now"}, "status": {"phase": phase, "containerStatuses": statuses}}
+
+
+def test_a_pod_has_ended_when_all_its_containers_have() -> None:
+    """A pod of a node that is gone may be called failed while they run."""
+    assert has_ended(ending("Succeeded", "terminated", "terminated"))
+    assert not has_ended(ending("Succeeded"))
+    assert not has_ended(ending("Failed", "terminated", "running"))
+    assert not has_ended(ending("Running", "terminated"))
+    assert not has_ended({**ending("Failed", "terminated"), "metadata": {}})  # it may be looked at
+
+
+@pytest.mark.parametrize(("sidecar", "graces"), [("terminated", [1, 0]), ("running", [1])])
+def test_a_pod_that_has_ended_need_not_be_tidied_up_before_the_next(
+    sidecar: str, graces: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is free as soon as nothing of it runs, and not before."""
+
+    async def play() -> list[int]:
+        server, asked = spawner(), []
+        watched = SimpleNamespace(pods={f"{server.namespace}/{server.pod_name}": ending("Running", "running")})
+
+        async def delete(self: Any, name: str, options: Any, grace: int, timeout: float) -> bool:
+            asked.append(grace)
+            if grace:
+                watched.pods[f"{server.namespace}/{name}"] = ending("Failed", "terminated", sidecar)
+                asyncio.get_running_loop().call_later(0.5, watched.pods.clear)  # the kubelet
+            else:
+                watched.pods.clear()
+            return True
+
+        async def nothing(self: Any) -> None:
+            pass
+
+        monkeypatch.setattr(KubeSpawner, "pod_reflector", watched)
+        monkeypatch.setattr(KubeSpawner, "_make_delete_pod_request", delete)
+        monkeypatch.setattr(KubeSpawner, "_start_watching_pods", nothing)
+        await asyncio.wait_for(_Pods.stop(server), 60)
+        return asked
+
+    assert asyncio.run(play()) == graces
 
 
 def test_only_what_kubernetes_takes_away_is_a_disruption() -> None:
