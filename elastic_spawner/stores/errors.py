@@ -15,6 +15,8 @@ from elastic_spawner.errors import StoreDenied, StoreError, StoreFull, StoreNotF
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _SKEW = ("RequestTimeTooSkewed", "Request has expired", "ExpiredPresignRequest", "RequestExpired", "not valid yet")
+_TOKENS = ("ExpiredToken", "InvalidToken", "InvalidIdentityToken", "TokenRefreshRequired")
+"""What is said with status 400 of the keys of a role."""
 _AWAY = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO}
 
 
@@ -71,7 +73,7 @@ def status_error(status: int, what: str, endpoint: str, detail: str = "") -> Sto
         return StoreNotFound(f"the bucket of {what} does not exist at {endpoint}{tail}; create it first")
     if status == 404:
         return StoreNotFound(f"there is no {what} at {endpoint}")
-    if status in (401, 403):
+    if status in (401, 403) or (status == 400 and any(sign in detail for sign in _TOKENS)):
         cure = "check the credentials and their policy"
         if any(sign in detail for sign in _SKEW):
             cure = "the clock of whoever signed this differs from the store's: set both by NTP"

@@ -77,7 +77,9 @@ class S3Store(Store):
                 "aws_secret_access_key": secret_key,
                 "aws_session_token": session_token,
             }
-            client = _client(endpoint, region, path_style, timeout, keys)
+            # Amazon's own by "auto" would be signed for its one global address, which only redirects to most regions.
+            by_host = "virtual" if endpoint is None and "." not in bucket else "auto"
+            client = _client(endpoint, region, "path" if path_style else by_host, timeout, keys)
         self.client = client
         self.endpoint: str = client.meta.endpoint_url
 
@@ -262,9 +264,7 @@ _descriptions: list[Any] = []
 """What boto3 has read of Amazon's services, once for all clients of this process: 10 MB."""
 
 
-def _client(
-    endpoint: str | None, region: str | None, path_style: bool, timeout: float, keys: dict[str, str | None]
-) -> Any:
+def _client(endpoint: str | None, region: str | None, style: str, timeout: float, keys: dict[str, str | None]) -> Any:
     try:
         import boto3
         import botocore.session
@@ -273,7 +273,7 @@ def _client(
         raise StoreURLError("s3:// stores need boto3: pip install 'elastic-spawner[s3]'") from error
     config = Config(
         signature_version="s3v4",
-        s3={"addressing_style": "path" if path_style else "auto"},
+        s3={"addressing_style": style},
         retries={"mode": "standard", "max_attempts": 4},
         connect_timeout=min(10, timeout),
         read_timeout=timeout,
