@@ -210,8 +210,12 @@ def _set_warnings(values: Any) -> None:
         ]
         filters.append((action, patterns[0], category, patterns[1], line))
     warnings.filters[:] = filters  # type: ignore[index]
-    getattr(warnings, "_filters_mutated", lambda: None)()
-    getattr(warnings, "_filters_mutated_lock_held", lambda: None)()
+    known: Any = warnings
+    if hasattr(known, "_filters_mutated_lock_held"):  # from Python 3.14 on
+        with known._lock:
+            known._filters_mutated_lock_held()
+    else:
+        known._filters_mutated()
 
 
 def _logging() -> Any:
