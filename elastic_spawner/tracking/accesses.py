@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .patches import SETTERS as _SETTERS
-from .patches import chains
+from .patches import chains, steps
 
 _LOADS = {"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_CLASSDEREF"}
 _STORES = {"STORE_NAME", "STORE_GLOBAL"}
@@ -155,12 +155,11 @@ _FLAG_BITS = _flag_bits()
 def _unseeded_calls(code: types.CodeType) -> Iterator[str]:
     """Constructors of random generators that the code calls without an argument."""
     waiting: str | None = None
-    for instruction in dis.get_instructions(code):
-        name = instruction.opname
-        if name in _LOADS | _ATTRIBUTES or name in ("LOAD_FAST", "LOAD_DEREF"):
-            waiting = str(instruction.argval) if instruction.argval in _UNSEEDED else None
+    for name, value, argument in steps(code):
+        if name in _LOADS | _ATTRIBUTES or name.startswith(("LOAD_FAST", "LOAD_DEREF")):
+            waiting = value if value in _UNSEEDED else None
         elif waiting is not None and name.startswith("CALL") and name != "CALL_INTRINSIC_1":
-            if instruction.arg == 0:
+            if argument == 0:
                 yield waiting
             waiting = None
         elif name not in ("PUSH_NULL", "PRECALL", "CACHE", "KW_NAMES", "EXTENDED_ARG", "NOP"):

@@ -25,6 +25,7 @@ MISSING = object()
 SETTERS = frozenset({"setattr", "delattr", "patch", "object"})
 """Functions that set what a constant names."""
 _SILENT = frozenset({"PUSH_NULL", "PRECALL", "CACHE", "NOP", "EXTENDED_ARG", "COPY", "SWAP"})
+_JOINED = re.compile("(?:LOAD|STORE)_FAST")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
@@ -34,8 +35,7 @@ def chains(code: types.CodeType) -> Iterator[Chain]:
     imported: dict[str, str] = {}
     chain: Chain = ()
     module = ""
-    for instruction in dis.get_instructions(code):
-        name, value = instruction.opname, instruction.argval
+    for name, value, _ in steps(code):
         if name in ("LOAD_NAME", "LOAD_GLOBAL"):
             chain = (value,)
         elif name == "IMPORT_NAME":
@@ -58,6 +58,16 @@ def chains(code: types.CodeType) -> Iterator[Chain]:
             chain = ()
         elif name not in _SILENT:
             chain = ()
+
+
+def steps(code: types.CodeType) -> Iterator[tuple[str, Any, int | None]]:
+    """(name, what it names, argument) of each instruction, those one by one that the compiler has joined."""
+    for instruction in dis.get_instructions(code):
+        name, value = instruction.opname, instruction.argval
+        if isinstance(value, tuple) and "_FAST" in name:  # STORE_FAST_LOAD_FAST
+            yield from zip(_JOINED.findall(name), value, (instruction.arg,) * len(value))
+        else:
+            yield name, value, instruction.arg
 
 
 def resolve(chain: Chain, namespace: dict[str, Any]) -> tuple[Target, Any] | None:
