@@ -15,6 +15,7 @@ import weakref
 from typing import Any
 
 from ..errors import SaveError
+from ..objects import iterators
 from ..objects.files import file_state, is_compressed, is_file, layer_below, newline_of
 from ..objects.kinds import has_default_reduce, is_user_class
 from ..objects.live import (
@@ -69,6 +70,9 @@ class LiveReducer:
             return rebuild.shell, ()
         if module == "sqlite3":
             return _sqlite(obj)
+        if iterators.is_silent(cls):
+            parts = iterators.parts(obj)
+            return NotImplemented if parts is None else (rebuild.iterator, (cls.__name__, parts))
         if module == "mmap" or cls.__name__ == "mmap" and module == "builtins":
             raise Unsavable("it is a memory map of a file")
         if cls.__name__ == "Generator" and module.startswith("torch"):

@@ -20,7 +20,7 @@ from itertools import chain, cycle, repeat
 from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
-from . import arrays, code_handlers, live_handlers
+from . import arrays, code_handlers, iterators, live_handlers
 from .files import FILES, is_file
 from .kinds import (
     MAIN,
@@ -274,6 +274,18 @@ def reduced_instances(walker: Walker, members: list[Any]) -> None:
             walker.push(chain.from_iterable(walker.keep(list(pairs))))
 
 
+def silent_iterators(walker: Walker, members: list[Any]) -> None:
+    """Iterators of itertools that do not say how far they have come: by their parts."""
+    for m in members:
+        made = (iterators.parts(m),)
+        if made[0] is None:
+            walker.opaque(m)
+            continue
+        walker.found.uncertain |= type(m) not in iterators.ALIKE
+        walker.keep_parts(made, m)
+        walker.push(made)
+
+
 def reduce(obj: Any) -> Any:
     """What pickle's protocol 5 makes of the object; raises whatever its class raises."""
     if type(obj) in DRAINED:
@@ -374,7 +386,7 @@ COSTLY: frozenset[Handler] = frozenset(
         sets, buffers, code_handlers.codes, code_handlers.functions, code_handlers.caches, code_handlers.classes,
         code_handlers.generators,
         live_handlers.weak_containers, live_handlers.live_objects, live_handlers.byte_streams,
-        reduced_instances, arrays.numpy_arrays, arrays.torch_tensors,
+        reduced_instances, silent_iterators, arrays.numpy_arrays, arrays.torch_tensors,
     }
 )  # fmt: skip
 """Those that look at one object after the other."""
@@ -393,5 +405,6 @@ BY_TEST: list[tuple[Callable[[type], bool], Handler]] = [
     (live_handlers.is_sqlite, live_handlers.live_objects),
     (live_handlers.is_mmap, buffers),
     (_is_pickle_buffer, pickle_buffers),
+    (iterators.is_silent, silent_iterators),
     (is_ctypes, live_handlers.ctypes_objects),
 ]

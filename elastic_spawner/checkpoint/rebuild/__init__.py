@@ -40,6 +40,7 @@ from .functions import (
     shell,
     type_variable,
 )
+from .iterators import iterator
 from .outside import (
     compressed,
     file,
@@ -73,6 +74,7 @@ __all__ = [
     "flat_iterator",
     "function",
     "is_memory",
+    "iterator",
     "lock",
     "logger",
     "mapping_proxy",
