@@ -19,6 +19,7 @@ import types
 import typing
 from typing import Any
 
+from ..objects import annotated
 from ..objects.kinds import ENUM_NOISE, importable, is_user_class
 from ..objects.live import cache_entries, is_dynamic, originals
 from . import rebuild, rebuild_live, sources
@@ -29,13 +30,12 @@ _FUNCTION_STATE = (
     "__doc__",
     "__defaults__",
     "__kwdefaults__",
-    "__annotations__",
     "__type_params__",
 )
 _CLASS_NOISE = frozenset(
     {
         "__dict__", "__weakref__", "_abc_impl", "__slotnames__", "__module__", "__qualname__", "__slots__",
-        "__firstlineno__", "__static_attributes__", "__annotations_cache__",
+        "__firstlineno__", "__static_attributes__",
     }
 )  # fmt: skip
 _ENUM_NOISE = _CLASS_NOISE | ENUM_NOISE
@@ -99,8 +99,14 @@ class CodeReducer:
         state = {k: getattr(f, k) for k in _FUNCTION_STATE if getattr(f, k, None)}
         if f.__dict__:
             state["__dict__"] = f.__dict__
-        scope = self._globals(f)
-        return rebuild.function, (f.__code__, scope, f.__name__, f.__closure__), state, None, None, rebuild.set_function
+        known = {"__annotate__": getattr(f, "__annotate__", None), "__annotations__": annotated.evaluated(f)}
+        state.update({k: v for k, v in known.items() if v})
+        closure = f.__closure__
+        if annotated.BODY in f.__code__.co_freevars:
+            held = annotated.closure(f).values()
+            closure = tuple(types.CellType(h) if type(h) is dict else h for h in held)
+        args = (f.__code__, self._globals(f), f.__name__, closure)
+        return rebuild.function, args, state, None, None, rebuild.set_function
 
     def _globals(self, f: types.FunctionType) -> Any:
         if f.__globals__ is self.namespace:
@@ -122,7 +128,7 @@ class CodeReducer:
             self._sources[filename] = sources.source_of(filename)
         source, of_file = self._sources[filename]
         place, module = None, None
-        if source is not None and (of_file or code.co_name.startswith("<")):
+        if source is not None and (of_file or code.co_name.startswith(("<", annotated.NAME))):
             place = sources.locate(code, source)
             module = sources.module_of(filename) if of_file else None
             if module is not None or (of_file and place is None):
@@ -190,6 +196,7 @@ class CodeReducer:
             for k, v in cls.__dict__.items()
             if k not in _CLASS_NOISE
             and k not in body
+            and (v or k not in annotated.OF_CLASS)
             and not isinstance(v, (types.MemberDescriptorType, types.GetSetDescriptorType))
         }
         if "__dataclass_params__" in state:

@@ -19,6 +19,7 @@ from ..planning import Cell, Problem, Variable, requirements
 from . import pickling, rebuild_live, standard
 from .compare import Comparer, Verdict, is_installed
 from .packs import ExtentReader
+from .rebuild import annotated
 from .record import read_history, read_lists
 from .report import LOADED, LOST, PENDING, RECOMPUTED, Fate, RestoreReport
 from .repository import Repository
@@ -65,6 +66,7 @@ class Restorer:
     def restore(self) -> RestoreReport:
         """Do it all; never raises for the sake of a single variable."""
         started = time.perf_counter()
+        annotated.forget()
         self.history = self._load_history()
         self._load_lists()
         for kind in FIRST_HIDDEN:
@@ -193,6 +195,7 @@ class Restorer:
             self.fates[name] = self._loaded(name, compared[name][0])
             if name not in self.attributes and read is None:
                 self.stage.namespace[name] = values[name]
+        annotated.settle()
         return None
 
     def read(self, component: Mapping[str, Any]) -> tuple[bytearray, list[bytearray]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from . import annotated
 from .kinds import ENUM_NOISE, importable, is_user_class
 from .live import cache_entries, originals
 
@@ -27,8 +28,6 @@ _CLASS_NOISE = frozenset(
         "__slotnames__",
         "__firstlineno__",
         "__static_attributes__",
-        "__annotations_cache__",
-        "__annotate_func__",
         "_abc_impl",
     }
 )
@@ -43,14 +42,15 @@ def functions(walker: Walker, members: list[Any]) -> None:
             walker.found.modules.add(f.__module__.partition(".")[0])
             continue
         hash_code(walker, f.__code__)
-        parts = [f.__defaults__, f.__kwdefaults__, f.__dict__]
+        parts = [f.__defaults__, f.__kwdefaults__, f.__dict__, getattr(f, "__annotate__", None)]
         scope = f.__globals__
         if scope is not walker.namespace and "__name__" not in scope and "__builtins__" in scope:
             # a dictionary of the user's that code was run in
             walker.found.ids.add(id(scope))
             parts += (v for k, v in scope.items() if k != "__builtins__")
         walker.push(walker.keep(parts))
-        walker.push(f.__closure__ or ())
+        for held in annotated.closure(f).values() if f.__closure__ else ():
+            walker.push(held.values() if type(held) is dict else (held,))
 
 
 def hash_code(walker: Walker, code: types.CodeType) -> None:
@@ -153,6 +153,8 @@ def classes(walker: Walker, members: list[Any]) -> None:
             walker.hold(registered)
         for key in sorted(k for k in c.__dict__ if k not in noise):
             value = c.__dict__[key]
+            if key in annotated.OF_CLASS and not value:
+                continue  # somebody has asked a class that has none
             walker.hash.text_of(key)
             if not isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType)):
                 parts.append(value)

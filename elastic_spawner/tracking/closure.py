@@ -165,6 +165,7 @@ def _function(f: types.FunctionType, namespace: dict[str, Any], found: Accesses)
         *(f.__closure__ or ()),
         *(f.__defaults__ or ()),
         *(f.__kwdefaults__ or {}).values(),
+        getattr(f, "__annotate__", None),  # whoever asks for the annotations runs it
         *f.__dict__.values(),
     ]
 

@@ -18,7 +18,16 @@ import pytest
 
 from .runner import ROOT, Kernel
 
-PAIRS = [("3.10", "3.13"), ("3.13", "3.10"), ("3.11", "3.12"), ("3.12", "3.11")]
+PAIRS = [
+    ("3.10", "3.13"),
+    ("3.13", "3.10"),
+    ("3.11", "3.12"),
+    ("3.12", "3.11"),
+    ("3.10", "3.14"),
+    ("3.13", "3.14"),
+    ("3.14", "3.13"),
+    ("3.14", "3.11"),
+]
 
 MADE = '''
 import abc, collections, contextlib, datetime, decimal, enum, functools, pathlib, queue, random, re, typing
@@ -252,3 +261,136 @@ def test_a_library_that_is_not_there(tmp_path: Path) -> None:
     assert "numpy.random" in note
     assert "numpy.printoptions" in note
     assert report["rerun"] == [], "no cell can make what a missing library makes"
+
+
+NEW = """
+import annotationlib, dataclasses, enum, functools, itertools, typing
+from string.templatelib import Template
+
+def f(x: int, y: Later = 3) -> list: return x
+def g(a: int, b: "text") -> str: return a
+g.__annotations__["more"] = 5
+
+class C:
+    class Inner: pass
+    z: Later
+    def m(self, q: Inner, *, k: Shade = 3) -> C: return __class__
+
+class D:
+    u: int = 3
+D.__annotations__["extra"] = 1
+
+class Shade(enum.Enum):
+    A = 1
+    def shown(self, other: Shade) -> str: return self.name
+
+@dataclasses.dataclass
+class P:
+    x: int
+    y: C = None
+    def t(self, a: P) -> int: return 1
+
+class NT(typing.NamedTuple):
+    a: int
+    b: C = None
+
+class TD(typing.TypedDict):
+    name: str
+
+@functools.wraps(f)
+def w(*a): return f(*a)
+
+def outer():
+    class L: pass
+    def inner(u: L, t: Later) -> L: return L
+    return inner
+inner = outer()
+
+def gen[T](x: T) -> T: return x
+class Box[T]:
+    item: T
+    def get(self) -> T: return self.item
+"""
+
+NEW_VALUES = """
+count: int = 4
+name = "you"
+text = t"hello {name!r:>5} and {count}"
+ids, colours = itertools.count(7), itertools.cycle("rgb")
+next(ids); next(colours)
+point, shade, box = P(1), Shade.A, Box()
+with open("effect.txt", "a") as log: log.write("x")
+"""
+
+NEW_PROBES = """
+annotationlib.get_annotations(f, format=annotationlib.Format.STRING) == {"x": "int", "y": "Later", "return": "list"}
+(globals().update(Later=type("Later", (), {})), f.__annotations__ == {"x": int, "y": Later, "return": list})[1]
+g.__annotations__ == {"a": int, "b": "text", "return": str, "more": 5}
+annotationlib.get_annotations(g, format=annotationlib.Format.STRING)["return"] == "str"
+C.__annotations__ == {"z": Later} and C.m.__annotations__ == {"q": C.Inner, "k": Shade, "return": C}
+D.__annotations__ == {"u": int, "extra": 1}
+Shade.shown.__annotations__ == {"other": Shade, "return": str} and shade is Shade.A
+P.__annotations__ == {"x": int, "y": C} and P.t.__annotations__["a"] is P and point == P(1)
+NT.__annotations__ == {"a": int, "b": C} and TD.__annotations__ == {"name": str}
+w.__annotations__ == f.__annotations__ and w.__wrapped__ is f
+inner.__annotations__["u"] is inner(1, 2)
+gen.__annotations__["x"] is gen.__type_params__[0] and Box.__annotations__["item"] is Box.__type_params__[0]
+__annotate__(1) == {"count": int}
+[type(text), text.strings, text.values] == [Template, ("hello ", " and ", ""), ("you", 4)]
+(text.interpolations[0].expression, text.interpolations[0].conversion) == ("name", "r")
+next(ids) == 8 and [next(colours) for _ in range(3)] == ["g", "b", "r"]
+"""
+
+
+def test_what_only_the_newest_has(tmp_path: Path) -> None:
+    """Annotations that nobody has asked for yet, templates, and iterators that no longer pickle come back loaded."""
+    python = interpreter("3.14")
+    report, shown = move(tmp_path, python, python, [NEW, NEW_VALUES], NEW_PROBES.strip().splitlines())
+    assert {p: v for p, v in shown.items() if v != "True"} == {}
+    assert {n: v for n, v in report["variables"].items() if v["status"] != "loaded"} == {}
+
+
+UNASKED = """
+import typing
+def f(a: int, *b: Later, c: "text" = 1, **d: [e for e in (int,)]) -> typing.Optional["Point"]: pass
+class Point:
+    class Inner: pass
+    x: int
+    if True: later: Later
+    def m(self, inner: Inner) -> int: pass
+class Pair(typing.NamedTuple):
+    a: int
+    b: Point = None
+class Named(typing.TypedDict):
+    name: str
+class More(Named):
+    point: Point
+def outer():
+    class Local: pass
+    def inner(x: Local) -> Local: return Local
+    return inner
+inner = outer()
+open("effect.txt", "a").write("x")
+"""
+
+ASKED = """
+f.__annotations__ == {"a": int, "b": "Later", "c": "text", "d": [int], "return": typing.Optional["Point"]}
+Point.__annotations__ == {"x": int, "later": "Later"} and Point.m.__annotations__["inner"] in (Point.Inner, "Inner")
+Pair.__annotations__ == {"a": int, "b": Point} and Named.__annotations__ == {"name": str}
+More.__annotations__ == {"name": str, "point": Point} and inner.__annotations__["x"] is inner(1)
+"""
+
+
+def test_annotations_where_they_are_evaluated_at_once(tmp_path: Path) -> None:
+    """What a later version had not evaluated yet is evaluated by an older one as its source says, or stays text."""
+    python, older = interpreter("3.14"), interpreter("3.11")
+    report, shown = move(tmp_path, python, older, [UNASKED], ASKED.strip().splitlines())
+    assert {p: v for p, v in shown.items() if v != "True"} == {}
+    assert {n: v for n, v in report["variables"].items() if v["status"] != "loaded"} == {}
+
+
+def test_iterators_go_on_where_they_were() -> None:
+    """Each kind of itertools, after each step: the same is left after loading, and looking at it takes no step."""
+    command = [interpreter("3.14"), "-m", "tests.kernel.half_way"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout + done.stderr == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from typing import Any
 
-from . import generated
+from . import annotated, generated
 
 
 def skeleton(meta: type, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type:
@@ -31,7 +31,7 @@ def skeleton(meta: type, name: str, bases: tuple[type, ...], body: dict[str, Any
 def set_class(cls: type, state: dict[str, Any]) -> None:
     """Give a class its attributes."""
     registered = state.pop("__elastic_registered__", ())
-    state = generated.complete(cls, state)
+    state = generated.complete(cls, annotated.of_class(cls, state))
     for name, value in state.items():
         try:
             type.__setattr__(cls, name, value)
@@ -73,7 +73,7 @@ _MEMBERS_OWN = frozenset({"_value_", "_name_", "__objclass__", "_sort_order_"})
 def set_enumeration(cls: Any, state: tuple[dict[str, Any], dict[str, dict[str, Any]]]) -> None:
     """Give an Enum class its methods, and its members their own attributes."""
     attributes, members = state
-    for name, value in attributes.items():
+    for name, value in annotated.of_class(cls, attributes).items():
         type.__setattr__(cls, name, value)
     for name, values in members.items():
         made = cls.__members__[name].__dict__

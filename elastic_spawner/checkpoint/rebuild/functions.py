@@ -12,8 +12,9 @@ import types
 import typing
 from typing import Any
 
+from ...objects.annotated import NAME
 from .. import sources
-from . import generated
+from . import annotated, generated
 
 
 def namespace() -> dict[str, Any]:
@@ -65,6 +66,8 @@ def code(
     if magic == importlib.util.MAGIC_NUMBER:
         made: types.CodeType = marshal.loads(data)
         return made
+    if name == NAME and source is not None and not annotated.LAZY:
+        return annotated.texts(source, line, freevars or ())
     where = None if place is None else sources.Place(*place)
     if module_name is not None and where is not None:
         found = sources.find_in_module(module_name, where, freevars or ())
@@ -103,11 +106,13 @@ def set_function(f: Any, state: dict[str, Any]) -> None:
     attributes = state.pop("__dict__", None)
     if attributes:
         f.__dict__.update(attributes)
+    annotate, known = state.pop("__annotate__", None), state.pop("__annotations__", None)
     for name, value in state.items():
         try:
             setattr(f, name, value)
         except (AttributeError, TypeError):  # of another Python version
             continue
+    annotated.set_of_function(f, annotate, known)
 
 
 class Replay:

@@ -62,7 +62,7 @@ def complete(cls: type, state: dict[str, Any]) -> dict[str, Any]:
     for name, old in waiting.items():
         if name in made:
             replaced[name] = made[name]
-            _drop(old)
+            drop(old)
             new = _plain(made[name])
             new.__module__, new.__qualname__ = _plain(old).__module__, f"{cls.__qualname__}.{name}"
     return {**state, **replaced}
@@ -94,12 +94,13 @@ def _stands_in(value: Any) -> bool:
     return False
 
 
-def _drop(value: Any) -> None:
+def drop(value: Any) -> None:
+    """A function, or what is wrapped in it, is not needed: nothing has to replace it."""
     f = _plain(value)
     while isinstance(f, types.FunctionType):
         _standing_in.pop(id(f), None)
         for cell in f.__closure__ or ():
-            if isinstance(cell.cell_contents, types.FunctionType):
+            if cell != types.CellType() and isinstance(cell.cell_contents, types.FunctionType):
                 _standing_in.pop(id(cell.cell_contents), None)
         f = f.__dict__.get("__wrapped__")
 

@@ -1,0 +1,48 @@
+"""Annotations that Python 3.14 and later evaluate when they are asked for, looked at without asking.
+
+Asking would run the user's code, which may fail as yet (``def f(x: DefinedLater)``), and its result stays with the
+function. What has them evaluated is a function of its own, ``__annotate__``.
+"""
+
+from __future__ import annotations
+
+import gc
+import types
+from collections.abc import Iterator
+from typing import Any
+
+NAME = "__annotate__"
+"""What the compiler calls the functions that evaluate annotations."""
+BODY = "__classdict__"
+"""The variable by which an annotation in a class knows the whole body of the class."""
+
+OF_CLASS = ("__annotate_func__", "__annotations_cache__")
+"""Where a class has what makes its annotations, and those that were asked for. Both are empty or missing by turns."""
+
+
+def evaluated(f: types.FunctionType) -> dict[str, Any] | None:
+    """A function's annotations; None where nobody has asked for them yet."""
+    if getattr(f, "__annotate__", None) is None:
+        return f.__annotations__
+    others = (f.__globals__, f.__builtins__, f.__kwdefaults__, f.__dict__)  # type: ignore[attr-defined]
+    return next((r for r in gc.get_referents(f) if type(r) is dict and all(r is not o for o in others)), None)
+
+
+def closure(f: types.FunctionType) -> dict[str, Any]:
+    """The cells of a function's closure by their names; in place of that of a class body what it may ask for of that.
+
+    The rest of that namespace is nobody's any more: the class has a copy of its own.
+    """
+    found: dict[str, Any] = dict(zip(f.__code__.co_freevars, f.__closure__ or ()))
+    body = found[BODY].cell_contents if BODY in found else None
+    if isinstance(body, dict):
+        asked = sorted(set(_names(f.__code__)))
+        found[BODY] = {n: dict.__getitem__(body, n) for n in asked if dict.__contains__(body, n)}
+    return found
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            yield from _names(const)
