@@ -310,6 +310,10 @@ def gen[T](x: T) -> T: return x
 class Box[T]:
     item: T
     def get(self) -> T: return self.item
+
+def patch(value):
+    import string
+    string.mine = value
 """
 
 NEW_VALUES = """
@@ -319,6 +323,8 @@ text = t"hello {name!r:>5} and {count}"
 ids, colours = itertools.count(7), itertools.cycle("rgb")
 next(ids); next(colours)
 point, shade, box = P(1), Shade.A, Box()
+patch(5)
+import warnings; warnings.filterwarnings("ignore", "nothing")
 with open("effect.txt", "a") as log: log.write("x")
 """
 
@@ -338,6 +344,7 @@ gen.__annotations__["x"] is gen.__type_params__[0] and Box.__annotations__["item
 __annotate__(1) == {"count": int}
 [type(text), text.strings, text.values] == [Template, ("hello ", " and ", ""), ("you", 4)]
 (text.interpolations[0].expression, text.interpolations[0].conversion) == ("name", "r")
+__import__("string").mine == 5 and any(f[1] is not None and f[1].pattern == "nothing" for f in warnings.filters)
 next(ids) == 8 and [next(colours) for _ in range(3)] == ["g", "b", "r"]
 """
 

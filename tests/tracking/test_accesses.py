@@ -177,6 +177,7 @@ def test_source_that_does_not_parse_is_an_error() -> None:
         ("r = random.Random()", {"Random"}),
         ("r = random.Random(x)", set()),
         ("def f():\n    g = RandomState()\n    return g", {"RandomState"}),
+        ("def f():\n    from random import Random\n    return Random()", {"Random"}),
         ("r = Random\nr()", set()),
         ("g = Generator(PCG64(3))", set()),
         ("g = Generator(PCG64())", {"PCG64"}),

@@ -33,6 +33,7 @@ def found(source: str) -> set[tuple[str, ...]]:
         ("delattr(string, 'digits')", ("string", "digits")),
         ("def f():\n    string.mine = 1", ("string", "mine")),
         ("def f():\n    import string\n    string.mine = 1", ("", "string", "mine")),
+        ("def f(v):\n    import string\n    string.mine = v", ("", "string", "mine")),
         ("mock.patch('os.path.exists')", ("", "os.path", "exists")),
         ("mock.patch.object(string, 'digits')", ("string", "digits")),
         ("string.a = other.b = 1", ("other", "b")),
