@@ -21,6 +21,8 @@ ATOMIC = frozenset({int, float, complex, bool, str, bytes, type(None), type(...)
 
 MAIN = "__main__"
 
+_BASE_TYPE = 1 << 10
+"""Py_TPFLAGS_BASETYPE: it may have subclasses."""
 _HEAP_TYPE = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: the class was made at run time."""
 
@@ -74,6 +76,25 @@ def is_user_class(cls: type) -> bool:
         return True
     # made by code that ran in a dictionary without a name
     return cls.__module__ == "builtins" and bool(cls.__flags__ & _HEAP_TYPE) and not importable(cls)
+
+
+def is_replaced(cls: type) -> bool:
+    """Whether a module's class cannot be found by its name: the session made the module, has another one there now (it
+    was reloaded), or has dropped it. Such a class is taken apart with its instances."""
+    if not cls.__flags__ & _HEAP_TYPE or type(vars(cls).get("__module__")) is not str or importable(cls):
+        return False
+    found: Any = module_of(cls.__module__)
+    if found is None:
+        return not _BY_STATEMENT.isdisjoint(vars(cls)) and bool(cls.__flags__ & _BASE_TYPE)
+    if is_dynamic(found):
+        return True
+    for part in cls.__qualname__.split("."):
+        found = getattr(found, "__dict__", {}).get(part)
+    return isinstance(found, type)
+
+
+_BY_STATEMENT = frozenset({"__dict__", "__weakref__", "__slots__"})
+"""Of these a ``class`` statement leaves one. What a library makes otherwise may have any name."""
 
 
 _VALUE_MODULES = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "re", "ipaddress", "zoneinfo"})

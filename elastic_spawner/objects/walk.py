@@ -27,7 +27,16 @@ from typing import Any
 from . import handlers
 from .digest import Digest, blocks_of_strings
 from .grouping import by_kind
-from .kinds import ATOMIC, answers_for_pickling, has_default_reduce, importable, is_immutable, is_steady, is_user_class
+from .kinds import (
+    ATOMIC,
+    answers_for_pickling,
+    has_default_reduce,
+    importable,
+    is_immutable,
+    is_replaced,
+    is_steady,
+    is_user_class,
+)
 from .landmarks import landmarks
 from .live import is_channel
 from .made import nobody_elses
@@ -383,6 +392,8 @@ class Walker:
             self.children.append(cls)
         else:
             self.hash.text_of(handlers.label(cls))
+            if is_replaced(cls):
+                self.children.append(cls)
         members = self._fresh(cls, members)
         if members:
             self._handler(cls)(self, members)

@@ -167,3 +167,34 @@ case(
         "isinstance(m, collections.abc.Sized)",
     ],
 )
+
+case(
+    "classes_that_outlive_a_reload",
+    [
+        "open('shapes.py', 'w').write('state = []\\nclass Shape:\\n    made = []\\n    def __init__(self): Shape.made.append(1)\\ndef note(x):\\n    state.append(x)\\n    return state\\n')",
+        "import shapes, importlib\nfrom shapes import Shape, note\nold = Shape()\nnote(1)",
+        "open('shapes.py', 'w').write('state = [9]\\nclass Shape:\\n    made = [0]\\ndef note(x):\\n    state.append(x * 100)\\n    return state\\n# another length\\n')\nimportlib.reload(shapes)",
+        "new = shapes.Shape()\nnote(2)\nshapes.note(3)\npair = [Shape, old]",
+    ],
+    [
+        "type(old) is Shape and pair[0] is Shape and pair[1] is old",
+        "type(new) is shapes.Shape and shapes.Shape is not Shape",
+        "Shape.made == [1] and shapes.Shape.made == [0]",
+        "shapes.state == [9, 2, 300] and note(7) is shapes.state and shapes.state[-1] == 7",
+    ],
+)
+
+case(
+    "classes_of_modules_that_the_session_made_or_dropped",
+    [
+        "import sys, types\nmade = types.ModuleType('made_here')\nexec('class C:\\n    n = 0\\n    def f(self): return type(self).n', made.__dict__)\nsys.modules['made_here'] = made\no = made.C()",
+        "from made_here import C\nC.n = 4\np = C()",
+        "open('dropped.py', 'w').write('class G:\\n    n = 1\\ndef h(): return 5\\n')\nfrom dropped import G, h\ng = G()",
+        "del sys.modules['dropped']",
+    ],
+    [
+        "type(o) is made.C and type(p) is C and C is made.C",
+        "(setattr(C, 'n', 5), o.f() == 5)[1]",
+        "type(g) is G and g.n == 1 and h() == 5",
+    ],
+)
