@@ -282,10 +282,15 @@ _RENAMED = {("enum", "EnumType"): "EnumMeta"}
 
 
 class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: Any, buffers: Sequence[Any], filters: Any) -> None:
+        super().__init__(file, buffers=buffers)
+        self.filters = filters
+        """The session's own list of warnings.filters: while warnings are caught the module has another."""
+
     def persistent_load(self, pid: Any) -> Any:
         kind, name, data = pid
         if kind == "owned":
-            return at(name, data)
+            return self.filters if (name, data) == ("warnings", "filters") else at(name, data)
         if kind != "nan":
             raise pickle.UnpicklingError(f"the stream refers to {kind!r}, which is unknown")
         if isinstance(name, str):
@@ -397,11 +402,12 @@ def load(stream: Any, buffers: Sequence[Any]) -> dict[str, Any]:
     ``stream`` is bytes-like; ``buffers`` should be writable, or arrays come back read-only. Raises whatever the objects
     raise.
     """
+    filters = warnings.filters
     with warnings.catch_warnings(record=True) as warned, collector_paused():
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", message=_OTHER_VERSION)
         generated.forget()
-        values = _Unpickler(io.BytesIO(stream), buffers=buffers).load()
+        values = _Unpickler(io.BytesIO(stream), buffers, filters).load()
         generated.check()
     if warned:
         raise pickle.UnpicklingError(str(warned[0].message))

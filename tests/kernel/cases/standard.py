@@ -334,6 +334,20 @@ case(
     ],
     may_lose=("main",),
 )
+
+case(
+    "the_warnings_filters_by_name",
+    [
+        "import warnings\nwarnings.filterwarnings('ignore', message='old')\nfound = warnings.filters",
+        "warnings.simplefilter('error', ResourceWarning)\nkept = [found]",
+    ],
+    [
+        "found is warnings.filters and kept[0] is found",
+        "found[0][0] == 'error' and found[0][2] is ResourceWarning and found[1][1].pattern == 'old'",
+        "(warnings.simplefilter('ignore', BytesWarning), found[0][2] is BytesWarning)[1]",
+    ],
+)
+
 case(
     "names_of_what_libraries_own",
     [
