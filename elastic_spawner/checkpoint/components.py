@@ -159,10 +159,10 @@ class Serialiser:
         if sink is not None:
             codec = component.known.codec if component.known is not None else pickling.CODECS[0]
             values = {n: self.values[n] for n in component.names}
-            walks = [self.walks[n] for n in component.names]
+            walks, still = [self.walks[n] for n in component.names], not self.view.restless
             if component.known is not None or self._is_put_off(component.names):
                 try:
-                    component.payload = pickling.dump(values, walks, self.namespace, codec, sink)
+                    component.payload = pickling.dump(values, walks, self.namespace, codec, sink, still)
                     if self.view.restless:
                         self._leave_uncompared(component)
                     return None
@@ -233,11 +233,13 @@ class Serialiser:
     def _dump(self, names: tuple[str, ...], rung: int) -> tuple[pickling.Payload | None, int, str]:
         reason = ""
         values = {n: self.values[n] for n in names}
-        walks = [self.walks[n] for n in names]
+        walks, still = [self.walks[n] for n in names], not self.view.restless
         for position in range(rung, len(pickling.CODECS)):
             try:
                 codec = pickling.CODECS[position]
-                dumped = while_it_changes(lambda: pickling.dump(values, walks, self.namespace, codec))  # noqa: B023
+                dumped = while_it_changes(
+                    lambda: pickling.dump(values, walks, self.namespace, codec, None, still)  # noqa: B023
+                )
                 return dumped, position, ""
             except RecursionError:
                 return None, position, "it is nested too deeply to be serialised"

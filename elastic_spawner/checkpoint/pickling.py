@@ -39,6 +39,7 @@ from ..objects.landmarks import at, landmarks
 from ..objects.live import is_ctypes, is_dynamic
 from ..objects.walk import Walk, collector_paused
 from . import deep, rebuild
+from .columns import Columns, fold
 from .rebuild import generated
 from .reduce_arrays import ArrayReducer
 from .reduce_code import CodeReducer, forget_scopes
@@ -126,7 +127,13 @@ class Reductions:
             self.plain = self.plain and _is_plain(cls)
         return NotImplemented if chosen is None else chosen(obj)
 
+    def leaves_alone(self, cls: type) -> bool:
+        """Whether instances of a user's class go as pickle has them go by itself."""
+        return is_user_class(cls) and self._choose(cls) is None and id(cls) not in self.sharing
+
     def _choose(self, cls: type) -> Callable[[Any], Any] | None:
+        if cls is Columns:
+            return None
         if issubclass(cls, types.ModuleType):
             return self._module
         if is_ctypes(cls):
@@ -225,7 +232,7 @@ def _is_plain(cls: type) -> bool:
 
 
 _PLAIN = frozenset(
-    {range, slice, complex, bytearray, datetime.date, datetime.time, datetime.datetime, datetime.timedelta,
+    {Columns, range, slice, complex, bytearray, datetime.date, datetime.time, datetime.datetime, datetime.timedelta,
      datetime.timezone, decimal.Decimal, fractions.Fraction}
 )  # fmt: skip
 _NAMED = frozenset({type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType})
@@ -344,9 +351,15 @@ def _dill_pickler(file: Any, reductions: Reductions, _buffer_callback: Any) -> A
 
 
 def dump(
-    values: dict[str, Any], walks: Sequence[Walk], namespace: dict[str, Any], codec: str, sink: Sink | None = None
+    values: dict[str, Any],
+    walks: Sequence[Walk],
+    namespace: dict[str, Any],
+    codec: str,
+    sink: Sink | None = None,
+    still: bool = True,
 ) -> Payload:
-    """Serialise ``values`` jointly with one codec of `CODECS`; with a ``sink``, the stream goes there.
+    """Serialise ``values`` jointly with one codec of `CODECS`; with a ``sink``, the stream goes there. ``still``:
+    nothing changes them meanwhile.
 
     Raises whatever the objects raise; RecursionError when they are nested too deeply.
     """
@@ -367,6 +380,8 @@ def dump(
     try:
         with warnings.catch_warnings(), collector_paused():
             warnings.simplefilter("ignore")
+            if codec == "pickle" and still:
+                values = fold(values, walks, reductions.leaves_alone)
             if codec in ("pickle", "raw"):
                 try:
                     (_AskingPickler if reductions.landmarks else _Pickler)(stream, reductions, aside).dump(values)

@@ -67,7 +67,7 @@ def _push_columns(walker: Walker, columns: list[Iterator[Any]], count: int) -> N
         raise RuntimeError("a container changed during iteration") from e
 
 
-def _common_keys(members: list[Any]) -> tuple[str, ...] | None:
+def common_keys(members: list[Any]) -> tuple[str, ...] | None:
     """The keys that all these dictionaries have in one order, if they are strings."""
     first = tuple(dict.__iter__(members[0]))
     if set(map(type, first)) != {str}:
@@ -91,11 +91,16 @@ def dicts(walker: Walker, members: list[Any]) -> None:
     if walker.namespace is not None and any(map(is_, members, repeat(walker.namespace))):
         walker.found.reaches_namespace = True
         members = [d for d in members if d is not walker.namespace]
+    _pairs(walker, members)
+
+
+def _pairs(walker: Walker, members: list[Any]) -> None:
+    """What dictionaries hold."""
     lengths = array("q", map(dict.__len__, members))
     total = sum(lengths)
     walker.expect(total)
     walker.hash.update(lengths.tobytes())
-    keys = _common_keys(members) if _are_rows(lengths) else None
+    keys = common_keys(members) if _are_rows(lengths) else None
     if keys is not None:
         walker.hash.update(b"k")
         walker.hash.strings(keys)
@@ -182,7 +187,9 @@ def plain_instances(walker: Walker, members: list[Any]) -> None:
         except AttributeError:
             _without_attributes(walker, members)
             return
-        dicts(walker, walker.own_attributes(cls, attributes_of, first))
+        own = walker.own_attributes(cls, attributes_of, first)
+        # the session's namespace is held by more than an instance
+        (_pairs if own is attributes_of else dicts)(walker, own)
         return
     for position, m in enumerate(members, first):
         attributes, values = raw_state(m)

@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice, repeat
-from operator import is_
 from time import perf_counter
 from typing import Any
 
 from . import handlers
 from .digest import Digest, blocks_of_strings
 from .grouping import by_kind
+from .held import HELD_ONCE
 from .kinds import (
     ATOMIC,
     answers_for_pickling,
@@ -53,17 +53,6 @@ _TRIAL = 0.001
 """Seconds of a walk after which something can be said of how long it will take."""
 
 
-def _held_once() -> int:
-    """What sys.getrefcount says in `Walker._shared` of an object that one container holds beside the walk."""
-    container = [[object()]]
-    members = [container[0]]
-    return max(map(sys.getrefcount, members))
-
-
-_HELD_ONCE = _held_once() if getattr(sys, "_is_gil_enabled", lambda: True)() else 0
-"""0: without the lock of the interpreter the counts do not tell."""
-
-
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """No garbage collection meanwhile: with millions of new objects it would come again and again, and find nothing."""
@@ -87,6 +76,8 @@ class Walk:
     digest: str = ""
     ids: set[int] = field(default_factory=set)
     """Ids of the objects that others may share with this one. Valid only while the walked objects live unchanged."""
+    thin: bool = False
+    """Whoever keeps this has let go of the ``ids``."""
     ranges: list[tuple[int, int]] = field(default_factory=list)
     """Memory (first byte, byte after the last) of array buffers that may be shared."""
     private: set[int] = field(default_factory=set)
@@ -108,6 +99,8 @@ class Walk:
     """Types of objects met that talk to somebody else, with no state to compare."""
     progress: str = ""
     """How far connections have come, where a new one would start from the beginning: not part of the digest."""
+    leads_back: bool = False
+    """What was walked from is met again in it."""
     uncertain: bool = False
     """The digest may differ for equal graphs in another process."""
     reaches_namespace: bool = False
@@ -189,6 +182,9 @@ class Walker:
         """Objects that were met, each once."""
         self._keep: list[Any] = []
         self._next: list[Iterator[Any]] = []
+        self._classes: list[type] = []
+        """The user's classes that were met: behind the rest of their level, so that pieces are of one kind."""
+        self._class_number: dict[type, int] = {}
         self._later: list[Iterable[Any]] = []
 
     def walk(self, roots: Sequence[Any]) -> Walk:
@@ -205,10 +201,10 @@ class Walker:
         """
         self.children = list(roots)
         self._keep.append(list(roots))  # beside the walk more than one holds them
-        while self.children or self._next:
-            parts = [*self._next, _drained(self.children)]
-            self.found.nodes += len(self.children)
-            self._next, self.children = [], []
+        while self.children or self._next or self._classes:
+            parts = [*self._next, _drained(self.children), iter(self._classes)]
+            self.found.nodes += len(self.children) + len(self._classes)
+            self._next, self.children, self._classes = [], [], []
             frontier = chain.from_iterable(parts)
             while piece := list(islice(frontier, _PIECE)):
                 if self.found.nodes > self.budget_nodes or (self.found.nodes > _FEW and self._is_hopeless()):
@@ -271,8 +267,8 @@ class Walker:
     def note_held(self, containers: list[Any]) -> None:
         """Note which of these are held by more than the object that they were got from."""
         counts = list(map(sys.getrefcount, containers))
-        if max(counts, default=0) > _HELD_ONCE:
-            self.found.ids.update(id(c) for c, n in zip(containers, counts) if n > _HELD_ONCE)
+        if max(counts, default=0) > HELD_ONCE:
+            self.found.ids.update(id(c) for c, n in zip(containers, counts) if n > HELD_ONCE)
 
     def own_attributes(self, cls: type, attributes_of: list[Any], first: int) -> list[Any]:
         """Those of the ``__dict__`` of instances of ``cls`` that are to be taken apart here, as each has its own.
@@ -281,10 +277,10 @@ class Walker:
         of the first instance.
         """
         counts = list(map(sys.getrefcount, attributes_of))
-        if max(counts, default=0) <= _HELD_ONCE and set(map(type, attributes_of)) <= {dict}:
+        if max(counts, default=0) <= HELD_ONCE and set(map(type, attributes_of)) <= {dict}:
             return attributes_of
         number, references = self._number, array("q", [-1]) * len(attributes_of)
-        noted = [(i, d) for i, (d, n) in enumerate(zip(attributes_of, counts)) if n > _HELD_ONCE or type(d) is not dict]
+        noted = [(i, d) for i, (d, n) in enumerate(zip(attributes_of, counts)) if n > HELD_ONCE or type(d) is not dict]
         self._keep.append(noted)
         for position, attributes in noted:
             if type(attributes) is not dict:
@@ -300,7 +296,7 @@ class Walker:
         self.found.attributes.setdefault(id(cls), set()).update(ids)
         self.found.identity = hash((self.found.identity, *ids))
         if max(references) == min(references) == -1:
-            return attributes_of
+            return list(attributes_of)
         self.hash.update(references.tobytes())
         return [d for d, known in zip(attributes_of, references) if known == -1]
 
@@ -350,7 +346,7 @@ class Walker:
 
     def _piece(self, piece: list[Any]) -> Iterator[None]:
         kinds = list(map(type, piece))
-        if all(map(is_, kinds, repeat(kinds[0]))):
+        if len(set(kinds)) == 1:
             groups = {kinds[0]: piece}
         else:
             marks, groups = by_kind(piece, kinds)
@@ -389,7 +385,10 @@ class Walker:
         if is_user_class(cls):
             self.found.instances = True
             self.found.finalizes = self.found.finalizes or hasattr(cls, "__del__")
-            self.children.append(cls)
+            if cls not in self._class_number:
+                self._class_number[cls] = len(self._class_number)
+                self._classes.append(cls)
+            self.hash.update(b"c%d" % self._class_number[cls])
         else:
             self.hash.text_of(handlers.label(cls))
             if is_replaced(cls):
@@ -444,10 +443,10 @@ class Walker:
 
         What a single container holds can be neither; of a million small objects that is nearly all.
         """
-        if not _HELD_ONCE:
+        if not HELD_ONCE:
             return list(range(len(members)))
         counts = list(map(sys.getrefcount, members))
-        shared = [] if max(counts, default=0) <= _HELD_ONCE else [i for i, n in enumerate(counts) if n > _HELD_ONCE]
+        shared = [] if max(counts, default=0) <= HELD_ONCE else [i for i, n in enumerate(counts) if n > HELD_ONCE]
         if cls.__weakrefoffset__ and any(weak := list(map(weakref.getweakrefcount, members))):
             shared = sorted({*shared, *(i for i, n in enumerate(weak) if n)})
         return shared
@@ -471,6 +470,7 @@ class Walker:
             else:
                 references[position] = known
                 gone.add(position)
+                self.found.leads_back = self.found.leads_back or known == 0
         self.count += len(members) - len(gone)
         self.hash.update(references.tobytes())
         return [o for i, o in enumerate(members) if i not in gone]

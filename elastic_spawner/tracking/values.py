@@ -161,5 +161,5 @@ class Values:
         """Let go of the ids of large values: they would weigh more than what they describe."""
         for name, state in self.states.items():
             if state.walk is not None and len(state.walk.ids) > LARGE:
-                state.walk.ids = set()  # only the digest is still needed
+                state.walk.ids, state.walk.thin = set(), True  # only the digest is still needed
                 self._unknown.add(name)

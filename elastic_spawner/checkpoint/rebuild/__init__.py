@@ -24,6 +24,7 @@ from .arrays import (
     view_as,
 )
 from .classes import enumeration, raw, set_class, set_enumeration, set_options, set_raw, set_shared, skeleton
+from .columns import folded, unfold
 from .exceptions import set_exception
 from .functions import (
     attribute,
@@ -72,6 +73,7 @@ __all__ = [
     "enumeration",
     "file",
     "flat_iterator",
+    "folded",
     "function",
     "is_memory",
     "iterator",
@@ -112,6 +114,7 @@ __all__ = [
     "torch_storage",
     "torch_tensor",
     "type_variable",
+    "unfold",
     "view",
     "view_as",
     "weak_keys",
