@@ -7,6 +7,9 @@ from collections import deque
 from itertools import repeat
 from typing import Any
 
+_BLOCK = 1024
+"""So many instances are made at a time: what was just made is still at hand to be given its attributes."""
+
 
 def folded(keys: list[Any] | None, objects: Any) -> Any:
     """A list, or a dictionary with these keys."""
@@ -28,11 +31,17 @@ def unfold(objects: Any) -> list[Any]:
         return [dict(zip(keys, row)) for row in zip(*columns)]
     if kind != "instances":
         raise ValueError(f"columns of {kind!r} are not known here")
-    made = list(map(object.__new__, repeat(cls, count)))
-    for key, column in zip(map(sys.intern, keys), columns):
-        if any(hasattr(type(vars(base).get(key)), "__set__") for base in cls.__mro__):
-            for one, value in zip(made, column):  # past a property of that name
-                one.__dict__[key] = value
-        else:
-            deque(map(object.__setattr__, made, repeat(key), column), 0)
+    keys = tuple(map(sys.intern, keys))
+    put = setattr if cls.__setattr__ is vars(object)["__setattr__"] else object.__setattr__
+    hidden = {k for k in keys if any(hasattr(type(vars(base).get(k)), "__set__") for base in cls.__mro__)}
+    made: list[Any] = []
+    for start in range(0, count, _BLOCK):
+        some = list(map(object.__new__, repeat(cls, min(_BLOCK, count - start))))
+        for key, column in zip(keys, columns):
+            values = column[start : start + _BLOCK]
+            if key in hidden:  # past a property of that name
+                deque((one.__dict__.__setitem__(key, value) for one, value in zip(some, values)), 0)  # noqa: B023
+            else:
+                deque(map(put, some, repeat(key), values), 0)
+        made += some
     return made
