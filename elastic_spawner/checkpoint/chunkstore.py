@@ -411,7 +411,7 @@ class ChunkStore:
     def _read_piece(self, ref: ChunkRef, into: memoryview) -> None:
         try:
             if ref.codec == compression.RAW:
-                size = self.store.get_into(ref.key, into)
+                size = self.stats.fetched(lambda: self.store.get_into(ref.key, into))
                 if size != ref.size:
                     raise CorruptChunk(f"chunk {ref.hash[:12]} has {size} bytes instead of {ref.size}")
                 check(into, ref)
@@ -425,7 +425,7 @@ class ChunkStore:
         room = ref.stored_size
         while True:
             body = bytearray(room)
-            size = self.store.get_into(ref.key, memoryview(body))
+            size = self.stats.fetched(lambda: self.store.get_into(ref.key, memoryview(body)))  # noqa: B023
             if size <= room:
                 del body[size:]
                 return body

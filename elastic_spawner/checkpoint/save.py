@@ -300,6 +300,7 @@ class Saver:
             "history": [e.to_json(packs) for e in history],
             "lists": {name: [e.to_json(packs) for e in extents] for name, extents in lists.items()},
             "extras": extras,
+            "rates": self.costs.of_the_store(),
             "partial": self.partial,
         }
         manifest["packs"] = packs.to_json()

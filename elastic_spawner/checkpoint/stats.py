@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 DEFAULT_BANDWIDTH = {False: 400e6, True: 60e6}
 """Bytes per second to a store, by whether it is remote, until enough was written to tell."""
@@ -26,8 +29,33 @@ class Stats:
     write_seconds: float = 0.0
     """Of this, the part in which the store was waited for (summed over threads, divided by their number)."""
     bytes_read: int = 0
+    """Plain bytes."""
+    bytes_fetched: int = 0
+    """The same as they are stored."""
     read_seconds: float = 0.0
+    fetch_seconds: float = 0.0
+    """Wall time in which the store was waited for, by however many threads."""
     default_bandwidth: float = 400e6
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _fetching: int = 0
+    _fetch_began: float = 0.0
+
+    def fetched(self, get: Callable[[], int]) -> int:
+        """What ``get`` returns: bytes that it has read from the store, beside whoever else does."""
+        with self._lock:
+            if not self._fetching:
+                self._fetch_began = time.perf_counter()
+            self._fetching += 1
+        size = 0
+        try:
+            size = get()
+        finally:
+            with self._lock:
+                self.bytes_fetched += size
+                self._fetching -= 1
+                if not self._fetching:
+                    self.fetch_seconds += time.perf_counter() - self._fetch_began
+        return size
 
     @property
     def bandwidth(self) -> float:

@@ -21,6 +21,9 @@ from .notices import Notices
 from .parts import is_output, made_by
 from .shell import ShellStage, file_changed
 
+_TELLING_BYTES = 1 << 20
+"""Reads of fewer bytes than this tell nothing of how fast a store is."""
+
 
 class Session:
     """One per kernel. All methods run in the kernel's main thread, between cells or inside one."""
@@ -45,6 +48,8 @@ class Session:
         self._costs: dict[bool, Any] = {}
         """By whether the store is behind a network."""
         self._remote = False
+        self._fetched: dict[Any, tuple[int, float]] = {}
+        """Bytes read from each repository, and the seconds that took, as far as the costs were told of them."""
         self._cache: Any = None
         self._repositories: dict[tuple[str, bytes, bool], Any] = {}
 
@@ -209,6 +214,24 @@ class Session:
             self._costs[self._remote] = CostModel.of_store(self._remote)
         return self._costs[self._remote]
 
+    def _take_over_rates(self, rates: dict[str, Any]) -> None:
+        """Begin with what the session before knew of the store."""
+        from ..errors import PlanError
+        from ..planning import CostModel
+
+        if self._remote not in self._costs and rates:
+            try:
+                self._costs[self._remote] = CostModel.from_dict(rates)
+            except PlanError:
+                pass  # of another version; they are learnt anew
+
+    def _learn_of_reads(self, repository: Any) -> None:
+        """Tell the cost model how fast the store has given what was read since it was told last."""
+        stats, (size, seconds) = repository.stats, self._fetched.get(repository, (0, 0.0))
+        if stats.bytes_fetched - size > _TELLING_BYTES:
+            self._fetched[repository] = stats.bytes_fetched, stats.fetch_seconds
+            self.costs.observe_read(stats.bytes_fetched - size, stats.fetch_seconds - seconds)
+
     @property
     def cache(self) -> Any:
         """What is known of the session's components from one save to the next."""
@@ -302,6 +325,7 @@ class Session:
                 encryption.require()
             repository = self.repository(url, key, sealing)
             self._remote = repository.store.remote
+            self._learn_of_reads(repository)
             prepared = self.prepare(deadline_s, repository.store.url, arrived)
             # an output that no variable holds is worth a word in the report, but no refusal
             lost = [v for v in prepared.summary()["lost"] if not is_output(v["name"])]
@@ -325,8 +349,11 @@ class Session:
         later = self.behind.least() if behind else None
         with self.paused():
             repository = self.repository(url, key)
+            self._remote = repository.store.remote
             restorer = Restorer(repository, find(repository, session, generation), self.stage, later)
+            self._take_over_rates(restorer.manifest.get("rates", {}))
             report = restorer.restore()
+            self._learn_of_reads(repository)
             report.notes += self.stage.set_extras(restorer.manifest["extras"])
             self.tracker.patches.targets.update((m, a) for m, a in restorer.manifest["extras"]["patched"])
             self.tracker.attributes.update(restorer.manifest["extras"]["used"])

@@ -161,6 +161,10 @@ class CostModel:
             "speed": self.speed,
         }
 
+    def of_the_store(self) -> dict[str, Any]:
+        """What is known of the store alone, as `to_dict` has it: it holds for another machine, too."""
+        return {k: v for k, v in self.to_dict().items() if k in ("write", "read", "compression")}
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CostModel:
         """Inverse of `to_dict`; what is missing begins anew. Raises PlanError when the data make no sense."""

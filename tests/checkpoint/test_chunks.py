@@ -256,3 +256,20 @@ def test_a_large_buffer_that_is_to_be_filled_is_like_any_other() -> None:
     made[:] = b"x" * size
     made += b"y"  # nothing holds on to it: it can grow
     assert made.count(b"x") == size and made[-1:] == b"y"
+
+
+def test_how_fast_the_store_gives_is_measured(tmp_path: Path) -> None:
+    """In bytes as they are stored, and in the time in which somebody waited for it, once for all who did."""
+    gone = threading.Event()
+
+    class Slow(DirectoryStore):
+        def get_into(self, key: str, buffer: memoryview) -> int:
+            gone.wait(0.05)
+            return super().get_into(key, buffer)
+
+    repository = Repository(Slow(tmp_path / "store"), KEY)
+    refs = repository.put(os.urandom(3 * CHUNK_BYTES)) + repository.put(b"a" * 100_000)
+    repository.read(refs)
+    stats = repository.stats
+    assert stats.bytes_fetched == sum(ref.stored_size for ref in refs)
+    assert 0.05 <= stats.fetch_seconds <= stats.read_seconds
