@@ -11,6 +11,8 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +26,8 @@ def build_lib(target: str | os.PathLike[str] | None = None, *, copy: bool = Fals
 
     `target` is the folder that holds such folders, one per set of versions (default: the user's cache); the users'
     kernels must be able to read it. With `copy` the packages are copied, for an image or another machine; else they
-    are linked to, and follow the installed ones. Raises ModuleNotFoundError, OSError.
+    are linked to, and follow the installed ones. A copy is compiled for each Python that is found here. Raises
+    ModuleNotFoundError, OSError.
     """
     parent = (Path(target) if target is not None else _cache_folder()).absolute()
     sources = {name: _package_folder(name) for name in PACKAGES}
@@ -40,6 +43,8 @@ def build_lib(target: str | os.PathLike[str] | None = None, *, copy: bool = Fals
                 shutil.copytree(source, making / name, ignore=shutil.ignore_patterns("__pycache__", "tests"))
             else:
                 (making / name).symlink_to(source, target_is_directory=True)
+        if copy:
+            _compile(making)
         try:
             making.rename(folder)
         except OSError:
@@ -48,6 +53,18 @@ def build_lib(target: str | os.PathLike[str] | None = None, *, copy: bool = Fals
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return folder
+
+
+def _compile(folder: Path) -> None:
+    """Compile what is there for every Python that is found here: where the folder is mounted, nobody may write to it,
+    and each kernel would compile what it imports. Nobody changes the sources, nor keeps their times in an image.
+    """
+    found = {f"3.{minor}": shutil.which(f"python3.{minor}") for minor in range(10, 30)}
+    found[".".join(map(str, sys.version_info[:2]))] = sys.executable
+    for python in filter(None, found.values()):
+        command = [python, "-m", "compileall", "-q", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
+        # one that does not start here, or is too old for a package, is no reason to lend nothing
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
 
 
 def _cache_folder() -> Path:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import threading
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -24,7 +27,27 @@ def test_a_copy_needs_the_installed_packages_no_more(tmp_path: Path) -> None:
     folder = build_lib(tmp_path, copy=True)
     assert sorted(path.name for path in folder.iterdir()) == sorted(PACKAGES)
     assert not any(path.is_symlink() for path in folder.rglob("*"))
-    assert not list(folder.rglob("__pycache__"))
+
+
+def test_a_copy_is_compiled_and_stays_so_wherever_it_is_put(tmp_path: Path) -> None:
+    """An image changes the times of files, and is read only."""
+    folder = build_lib(tmp_path, copy=True)
+    sources = [*folder.glob("elastic_spawner/**/*.py"), *folder.glob("dill/*.py")]
+    assert len(sources) > 100
+    for source in sources:
+        os.utime(source, (0, 0))
+        flags = int.from_bytes(Path(cache_from_source(str(source))).read_bytes()[4:8], "little")
+        assert flags == 0b01, f"{source} is looked at before its compiled form is used"
+    script = (
+        f"import sys; sys.path.insert(0, {str(folder)!r}); compiled = []\n"
+        "of_ours = lambda args: str(args[1]).startswith(sys.path[0])\n"
+        "note = lambda event, args: compiled.append(args) if event == 'compile' and of_ours(args) else None\n"
+        "sys.addaudithook(note)\n"
+        "import elastic_spawner.kernel.session\n"
+        "assert elastic_spawner.__file__.startswith(sys.path[0]); print(len(compiled))"
+    )
+    ran = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "0\n"
 
 
 def test_is_made_once(tmp_path: Path) -> None:
