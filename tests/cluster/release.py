@@ -39,11 +39,17 @@ class ReleasedHub(ClusterHub):
     """A release of the chart with a hub of its own, in a namespace where Pod Security *restricted* is enforced."""
 
     def __init__(
-        self, kubectl: Kubectl, command: list[str], namespace: str, store: dict[str, Any] | None = None
+        self,
+        kubectl: Kubectl,
+        command: list[str],
+        namespace: str,
+        store: dict[str, Any] | None = None,
+        policies: dict[str, Any] | None = None,
     ) -> None:
-        """``store`` is the chart's value of this name; the test cluster's S3 server by default."""
+        """``store`` is the chart's value of this name, the test cluster's S3 server by default; ``policies`` that of
+        networkPolicy."""
         super().__init__(kubectl, command, namespace)
-        self._store = store
+        self._store, self._policies = store, policies or {}
         self._helm = shutil.which("helm") if os.environ.get("KUBECONFIG") else str(build.helm())
         self._kubeconfig = command[1].partition("=")[2]
 
@@ -63,6 +69,7 @@ class ReleasedHub(ClusterHub):
                     "existingSecret": "store-keys",
                 },
             },
+            "networkPolicy": self._policies,
             "servers": {"agentImage": _image(contents.AGENT_REFERENCE), "minMemory": "64M", "maxMemory": "64G"},
             "hub": {
                 "enabled": True,

@@ -85,6 +85,22 @@ def helm() -> Path:
     return folder / "helm"
 
 
+def kube_router() -> Path:
+    """The program kube-router, built when it is not there: the tests of NetworkPolicies need it, and nothing else.
+
+    Raises CannotBuild.
+    """
+    folder = versions.programs_folder()
+    program = folder / f"kube-router-{versions.KUBE_ROUTER}"
+    if not program.exists():
+        with _building(folder), tempfile.TemporaryDirectory() as work:
+            say("building kube-router ...")
+            module = f"github.com/cloudnativelabs/kube-router/v2/cmd/kube-router@v{versions.KUBE_ROUTER}"
+            _install(folder, "kube-router", module, _environment(folder, Path(work)))
+            (folder / "kube-router").rename(program)
+    return program
+
+
 @contextmanager
 def _building(folder: Path) -> Iterator[None]:
     """Have the folder of programs for oneself."""

@@ -19,6 +19,8 @@ CONTROL = "es-control"
 CONTROL_IP = "198.18.0.1"
 SERVICES = "198.19.0.0/16"
 API_SERVICE_IP = "198.19.0.1"
+SEES_BRIDGES = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+"""Where the machine's kernel (br_netfilter) lets rules see what passes a bridge."""
 _RUN = Path("/run/netns")
 
 
@@ -63,6 +65,9 @@ def up() -> None:
         _in(CONTROL, "ip", "link", "set", end, "master", "br0", "up")
         _in(node.namespace, "ip", "address", "add", f"{node.ip}/24", "dev", "eth0")
         _in(node.namespace, "ip", "link", "set", "eth0", "up")
+        # Packets between two pods of one node take the bridge, unseen by the rules for services and policies otherwise.
+        if SEES_BRIDGES.exists():
+            _in(node.namespace, "sh", "-c", f"echo 1 > {SEES_BRIDGES}")
         # kube-proxy rewrites the addresses of services only after a route to them was found.
         _in(node.namespace, "ip", "route", "add", "default", "via", CONTROL_IP)
     for node in NODES:

@@ -18,7 +18,7 @@ from . import cgroups, contents, versions
 from .certificates import Authority
 from .control import API
 from .daemons import Daemons, kill_all, marked, wait_for
-from .network import CONTROL_IP, Node, inside
+from .network import CONTROL_IP, SEES_BRIDGES, Node, inside
 
 CPUS = 1.5
 """What each node offers to pods, in CPUs; there are two of them on a machine that may have two."""
@@ -93,13 +93,14 @@ class NodeProcesses:
         self._configure(authority)
         self.start_containerd()
 
-    def _inside(self) -> list[str]:
+    def inside(self) -> list[str]:
+        """The command that runs another one in the node's namespaces."""
         holder = (self.folder / "holder").read_text()
         return ["nsenter", f"--mount=/proc/{holder}/ns/mnt", f"--net=/proc/{holder}/ns/net"]
 
     def _run(self, name: str, program: str, *arguments: str) -> None:
         path = str(self.daemons.programs / program)
-        self.daemons.start(f"{self.node.name}-{name}", [*self._inside(), path, *arguments])
+        self.daemons.start(f"{self.node.name}-{name}", [*self.inside(), path, *arguments])
 
     def _configure(self, authority: Authority) -> None:
         node, folder = self.node, self.folder
@@ -179,8 +180,8 @@ class NodeProcesses:
             f"--kubeconfig={self.folder / 'proxy.json'}",
             f"--hostname-override={self.node.name}",
             "--proxy-mode=iptables",
-            # Answers between two pods of one node would otherwise take the short way over the bridge, unseen.
-            "--masquerade-all",
+            # Answers between two pods of one node would take the short way over the bridge.
+            *([] if SEES_BRIDGES.exists() else ["--masquerade-all"]),
             "--conntrack-max-per-core=0",
             "--conntrack-tcp-timeout-established=0",
             "--conntrack-tcp-timeout-close-wait=0",

@@ -14,12 +14,14 @@ CONTAINERD = "2.4.1"
 """2.x, for image volumes; Debian's is 1.6."""
 HELM = "3.21.4"
 COREDNS = "1.14.7"
+KUBE_ROUTER = "2.1.0"
 DEBIAN = "bookworm"
 DEBIAN_PACKAGES = {
     "runc": "runc",
     "iptables": "iptables",
     "ip": "iproute2",
     "conntrack": "conntrack",
+    "ipset": "ipset",
     "debootstrap": "debootstrap",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "gcc": "gcc",
