@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 from jupyterhub.utils import url_path_join
 from kubespawner.clients import shared_client
 
-from . import kube_pod, naming, sign
+from ..migration import Move, Size, Step, progress
+from . import kube_events, kube_pod, naming, sign
 from .kube_leaving import ElasticKubeLeaving
+from .sizes import format_size
 
 IMAGE_VOLUMES_SINCE = 36
 """The minor version of Kubernetes 1 in which image volumes (KEP-4639) are there for everybody."""
@@ -101,3 +104,20 @@ class ElasticKubeSpawner(ElasticKubeLeaving):
             token = self.keys.store_token(self.user.name, self.name)
             env["ELASTIC_SPAWNER_STORE_URL"] = sign.signed_url(self.hub.api_url, self.user.name, self.name, token)
         return env
+
+    # -- what is told of a move ----------------------------------------------------------------------------------------
+
+    def begin_move(self, size: Size, **how: Any) -> Move:
+        move = super().begin_move(size, **how)
+        why = "; ".join(move.notes) or f"{format_size(move.old)} -> {format_size(move.new)}"
+        self.tell("ElasticMoveBegun", f"The server is moved: {why}")
+        return move
+
+    async def move_ended(self, move: Move) -> None:
+        await super().move_ended(move)
+        failed = move.step in (Step.UNDONE, Step.FAILED)
+        self.tell("ElasticMoveEnded", progress(move, time.time()).message, warning=failed)
+
+    def tell(self, reason: str, message: str, warning: bool = False) -> None:
+        """Have an Event of the pod written, without waiting for it."""
+        kube_events.tell(self.api, self.log, self.pod_as_seen(), reason, message, warning)

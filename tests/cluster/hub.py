@@ -77,7 +77,8 @@ _RULES = [
         "verbs": ["get", "watch", "list", "create", "delete"],
     },
     {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "watch", "list"]},
-    # What is needed beyond KubeSpawner's own.
+    # What is needed beyond KubeSpawner's own, the last two.
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
     {"apiGroups": [""], "resources": ["pods/resize"], "verbs": ["patch"]},
 ]
 _NODES = "elastic-spawner-tests-nodes"
@@ -130,7 +131,7 @@ class ClusterHub(HubProcess):
         return [
             _object("v1", "Namespace", {"name": self.namespace, "labels": restricted}),
             _object("v1", "ServiceAccount", name),
-            _object("rbac.authorization.k8s.io/v1", "Role", name, rules=_RULES[:-1] if self._least_rights else _RULES),
+            _object("rbac.authorization.k8s.io/v1", "Role", name, rules=_RULES[:-2] if self._least_rights else _RULES),
             *([] if self._least_rights else self._may_watch_nodes()),
             _object(
                 "rbac.authorization.k8s.io/v1",

@@ -38,6 +38,10 @@ def test_evicted_and_back_by_itself(hub: ClusterHub) -> None:
         after = hub.wait_for_another_pod("eve", before)
         launch = "elastic-spawner/launch"
         assert after["metadata"]["annotations"][launch] != before["metadata"]["annotations"][launch]
+        end_of_move(hub, "eve")
+        events = hub.kubectl("get", "events", "-o", 'jsonpath={range .items[*]}{.reason} {.message}{"\\n"}{end}')
+        assert "ElasticMoveBegun The server is moved: its pod was taken away: EvictionByEvictionAPI" in events
+        hub.wait_for(lambda: "ElasticMoveEnded" in hub.kubectl("get", "events"), 20, "the end of the move is not told")
         assert hub.server("eve")["ready"]
         check(note)
 
@@ -133,4 +137,9 @@ def test_moved_where_the_hub_may_not_resize_in_place(older: ClusterHub) -> None:
     reply = note.run("inner.append(2); print(values['a'], sys.version_info[:2])", 120)
     assert (reply.stdout, reply.execution_count) == ("[1, 2] (3, 13)\n", 2), reply
     log = older.kubectl("logs", "hub")
-    assert log.count("`patch` on `pods/resize`") == log.count("`list` and `watch` on `nodes`") == 1
+    rights = ("`patch` on `pods/resize`", "`create` on `events`", "`list` and `watch` on `nodes`")
+    told = older.control("GET", "/notices").json()["notices"]  # as the admins' page has them
+    for right in rights:
+        assert log.count(right) == 1
+        assert [text for text in told if right in text and "forbidden" in text]
+    assert len(told) == len(rights), told

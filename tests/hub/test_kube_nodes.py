@@ -174,6 +174,11 @@ class Simulated(ElasticKubeSpawner):
     async def really_running(self) -> int | None:
         return None
 
+    def tell(self, reason: str, message: str, warning: bool = False) -> None:
+        Simulated.told[reason] += 1
+
+    told: Counter[str] = Counter()
+
     async def check_room(self, size: Size) -> None:
         pass
 
@@ -228,6 +233,7 @@ def test_a_thousand_servers_are_moved_without_a_request_more_and_not_all_at_once
 
     assert asyncio.run(play()) == {"list": 1, "watch": 1}
     assert Simulated.most_saving == 20  # the default of `concurrent_saves`
+    assert Simulated.told == {"ElasticMoveBegun": 500, "ElasticMoveEnded": 500}
 
 
 class Evicted(Simulated):
