@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -32,16 +33,23 @@ _SERVER = "server-"
 
 
 class Signing:
-    """Signs with the hub's own keys of the cloud, which boto3 finds in its usual places."""
+    """Signs with the hub's own keys of the cloud, which boto3 finds in its usual places.
 
-    def __init__(self, store_url: str, keys: HubKeys) -> None:
+    ``known`` tells whether there is such a user with such a server: tokens follow from names, so that of a user who was
+    deleted would open what another one of the same name has.
+    """
+
+    def __init__(
+        self, store_url: str, keys: HubKeys, known: Callable[[str, str], bool] = lambda user, server: True
+    ) -> None:
         self._store_url = store_url
         self._keys = keys
+        self._known = known
         self._client: Any = None
         self._opening = asyncio.Lock()
 
     def allowed(self, user: str, server: str, token: str) -> bool:
-        return self._keys.is_store_token(user, server, token)
+        return self._keys.is_store_token(user, server, token) and self._known(user, server)
 
     async def check(self) -> None:
         """Use the store once. Raises StoreError, which names what is wrong: the bucket, the keys, the clock, the
@@ -115,7 +123,11 @@ def ensure_served(app: Any, store_url: str, keys: HubKeys) -> None:
     if app.hub_prefix in _serving:
         return
     _serving.add(app.hub_prefix)
-    signing = Signing(store_url, keys)
+
+    def known(user: str, server: str) -> bool:
+        return user in app.users and server in app.users[user].orm_user.orm_spawners
+
+    signing = Signing(store_url, keys, known)
     route = url_path_join(app.hub_prefix, "api", "elastic", "sign", "([^/]+)", f"({_SERVER}[^/]*)")
     app.tornado_application.add_handlers(".*$", [(route, SignHandler, {"signing": signing})])
     task = asyncio.ensure_future(_check(signing, app.tornado_application.settings["log"]))

@@ -8,6 +8,8 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -27,6 +29,15 @@ from tests.conftest_s3 import ACCESS_KEY, SECRET_KEY, S3Server
 
 KEYS = HubKeys(b"hub secret of the tests")
 NAMES = [("ada", ""), ("ada", "big"), ("ada", "_"), ("ada/x", ""), ("ada@example.org", "sérver"), ("bob", "")]
+
+
+class Users(dict[str, Any]):
+    """The hub's users and their servers, as far as the handler looks at them."""
+
+    def __init__(self, names: list[tuple[str, str]]) -> None:
+        for user, server in names:
+            servers = self[user].orm_user.orm_spawners if user in self else {}
+            self[user] = SimpleNamespace(orm_user=SimpleNamespace(orm_spawners={**servers, server: None}))
 
 
 @dataclass
@@ -54,6 +65,7 @@ def hub(s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> It
     async def start() -> HTTPServer:
         class App:
             hub_prefix = "/hub/"
+            users = Users(NAMES)
             tornado_application = web.Application([(r".*", web.ErrorHandler, {"status_code": 404})], xsrf_cookies=True)
 
         App.tornado_application.settings["log"] = logging.getLogger("hub")
@@ -166,6 +178,48 @@ def test_nobody_writes_lists_or_forges_what_is_anothers(hub: Hub) -> None:
     Repository(stolen, KEYS.server_secret("ada", "")).write_note("journal", {"cells": {}})
     with pytest.raises(SignatureError):
         bobs.read_note("journal")
+
+
+def test_a_token_ends_with_its_user_and_server(hub: Hub) -> None:
+    """Whoever was deleted has left a token that is right by its making: of the next one of that name."""
+    for user, server in [("eve", ""), ("ada", "gone"), ("ada/x", "big")]:
+        with pytest.raises(StoreDenied):
+            hub.store(user, server).put("chunks/a", b"still here")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
+def test_nothing_but_a_question_is_answered(hub: Hub, method: str) -> None:
+    address, _, token = hub.url("ada", "").removeprefix("signed+").partition("?token=")
+    with pytest.raises(HTTPError, match="40[45]"):
+        urlopen(Request(address, method=method, headers={"Authorization": f"Bearer {token}"}))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "bob/server-",
+        "ada/..%2Fbob/server-",
+        "ada/server-/../../bob/server-",
+        "%61da/server-big",
+        "ada%2F/server-",
+        "ada",
+    ],
+)
+def test_the_token_is_good_for_one_way_to_write_one_server(hub: Hub, path: str) -> None:
+    """Ada's token at other paths, written as they may be to pass for hers."""
+    body = b'{"op": "list", "key": "", "after": ""}'
+    headers = {"Authorization": f"Bearer {KEYS.store_token('ada', '')}"}
+    with pytest.raises(HTTPError, match="40[34]"):
+        urlopen(Request(f"{hub.api_url}/elastic/sign/{path}", data=body, headers=headers))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'"x"', b'{"op": "get"}', b'{"op": ["get"], "key": {}, "after": 1}', b"\xff"]
+)
+def test_a_question_that_makes_no_sense_is_refused(hub: Hub, body: bytes) -> None:
+    address, _, token = hub.url("ada", "").removeprefix("signed+").partition("?token=")
+    with pytest.raises(HTTPError, match="400"):
+        urlopen(Request(address, data=body, method="POST", headers={"Authorization": f"Bearer {token}"}))
 
 
 @pytest.mark.parametrize("key", ["../_/chunks/a", "/a", "a//b", "..", "", "a/../../bob/_/chunks/secret"])
