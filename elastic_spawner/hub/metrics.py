@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
+
+from .notices import notices
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _BYTES = tuple(float(10**exponent) for exponent in range(4, 13))
@@ -28,6 +30,8 @@ MIGRATIONS = Counter(
     "Moves of servers by how they ended",
     ["outcome"],
 )
+NOTICES = Gauge("elastic_spawner_notices", "Parts that are off: a right that is missing, a store that cannot be used")
+NOTICES.set_function(lambda: len(notices()))
 MIGRATION_STEP_SECONDS = Histogram(
     "elastic_spawner_migration_step_seconds",
     "Seconds that each step of a move took",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 import pytest
+from prometheus_client import REGISTRY
 
-from elastic_spawner.hub import notices
+from elastic_spawner.hub import metrics, notices
 
 LOG = logging.getLogger("test-notices")
 
@@ -38,3 +39,12 @@ def test_what_works_again_is_said_and_no_longer_shown(caplog: pytest.LogCaptureF
         "elastic_spawner: it works again",
     ]
     assert notices.notices() == []
+
+
+def test_how_many_there_are_is_measured() -> None:
+    def measured() -> float | None:
+        return REGISTRY.get_sample_value("elastic_spawner_notices")
+
+    assert metrics.NOTICES and measured() == 0
+    notices.notice(LOG, "nodes", "no right")
+    assert measured() == 1
