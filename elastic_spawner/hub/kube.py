@@ -71,6 +71,13 @@ class ElasticKubeSpawner(ElasticKubeLeaving):
                 return True  # the pod will hardly be made either
             minor = "".join(filter(str.isdigit, found.minor))
             _version = int(found.major), int(minor or 0)
+            if _version < (1, IMAGE_VOLUMES_SINCE):
+                self.log.info(
+                    "elastic_spawner: Kubernetes %d.%d has no image volumes for everybody (1.%d has), so an init "
+                    "container copies our packages into each user's pod",
+                    *_version,
+                    IMAGE_VOLUMES_SINCE,
+                )
         return _version >= (1, IMAGE_VOLUMES_SINCE)
 
     async def prepare_start(self) -> None:

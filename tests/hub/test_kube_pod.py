@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from kubespawner import KubeSpawner
 
+from elastic_spawner.hub import kube
 from elastic_spawner.hub.kube_base import _Pods
 from elastic_spawner.hub.kube_pod import disruption, has_ended, launch_of
 from elastic_spawner.hub.kube_resize import quantity
@@ -147,6 +149,25 @@ def test_a_cluster_that_does_not_say_its_version_gets_a_manifest_all_the_same() 
     """And nothing more among the init containers than the admin has put there."""
     pod = manifest(agent_delivery="auto", init_containers=[{"name": "first", "image": "any/init:1"}])
     assert [each["name"] for each in pod["spec"]["initContainers"]] == ["first"]
+
+
+@pytest.mark.parametrize(("minor", "copied"), [("35", True), ("35+", True), ("36", False), ("40+", False)])
+def test_an_older_cluster_has_the_packages_copied_and_that_is_said_once(
+    minor: str, copied: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class FakeVersionApi:
+        """A fake of what tells the API server's version."""
+
+        async def get_code(self, **_: Any) -> Any:
+            return SimpleNamespace(major="1", minor=minor)
+
+    monkeypatch.setattr(kube, "_version", None)
+    monkeypatch.setattr(kube, "shared_client", lambda name: FakeVersionApi())
+    caplog.set_level(logging.INFO)
+    for _ in range(2):
+        pod = manifest(agent_delivery="auto")
+        assert bool(pod["spec"].get("initContainers")) is copied
+    assert caplog.text.count("has no image volumes") == int(copied)
 
 
 @pytest.mark.parametrize(
