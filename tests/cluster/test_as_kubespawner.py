@@ -1,4 +1,5 @@
-"""What KubeSpawner's own tests ask of it on a cluster, asked of both: of the plain class and of ours in its place.
+"""What KubeSpawner's own tests ask of it on a cluster, asked of the plain class, of ours in its place and nothing else,
+and of ours as it is configured for a hub.
 
 There is no hub here, no database and no agent: a spawner is made, started, looked at and stopped by itself.
 """
@@ -53,27 +54,32 @@ class User(Mock):
     escaped_name = "ada"
 
 
-def make(kind: type[KubeSpawner], namespace: str, **traits: Any) -> Any:
+WAYS = ["KubeSpawner", "in its place", "configured"]
+
+
+def make(way: str, namespace: str, **traits: Any) -> Any:
     config = Config()
     config.KubeSpawner.namespace = namespace
     config.KubeSpawner.image = contents.USER.reference
     config.KubeSpawner.image_pull_policy = "Never"
     config.KubeSpawner.cmd = ["sleep", "600"]
     config.KubeSpawner.start_timeout = 90
-    config.ElasticKubeSpawner.agent_image = contents.AGENT_REFERENCE
-    config.ElasticKubeSpawner.agent_image_pull_policy = "Never"
-    config.ElasticSpawnerMixin.secret = "a secret of the tests"
+    if way == "configured":
+        config.ElasticKubeSpawner.agent_image = contents.AGENT_REFERENCE
+        config.ElasticKubeSpawner.agent_image_pull_policy = "Never"
+        config.ElasticSpawnerMixin.secret = "a secret of the tests"
+    kind = KubeSpawner if way == "KubeSpawner" else ElasticKubeSpawner
     return kind(hub=Hub(), user=User(), config=config, api_token="abc123", oauth_client_id="unused", **traits)
 
 
-@pytest.mark.parametrize("kind", [KubeSpawner, ElasticKubeSpawner])
-def test_the_life_of_a_spawner_by_itself(kind: type[KubeSpawner], namespace: str, cluster: TestCluster) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_the_life_of_a_spawner_by_itself(way: str, namespace: str, cluster: TestCluster) -> None:
     def pods() -> list[str]:
         found = json.loads(cluster.kubectl("-n", namespace, "get", "pods", "-o", "json"))
         return [pod["metadata"]["name"] for pod in found["items"]]
 
     async def play() -> None:
-        spawner = make(kind, namespace)
+        spawner = make(way, namespace)
         assert isinstance(await spawner.poll(), int)
         start = spawner.start()
         told = [each async for each in spawner.progress()]  # ends when the start has
@@ -84,7 +90,7 @@ def test_the_life_of_a_spawner_by_itself(kind: type[KubeSpawner], namespace: str
         assert pods() == [spawner.pod_name]
 
         # another hub, with other settings, has it by its state
-        other = make(kind, namespace, pod_name_template="new-{username}")
+        other = make(way, namespace, pod_name_template="new-{username}")
         other.load_state(spawner.get_state())
         assert other.pod_name == spawner.pod_name and await other.poll() is None
         await other.stop()
@@ -95,13 +101,13 @@ def test_the_life_of_a_spawner_by_itself(kind: type[KubeSpawner], namespace: str
     asyncio.run(play())
 
 
-@pytest.mark.parametrize("kind", [KubeSpawner, ElasticKubeSpawner])
-def test_a_pod_in_its_way_is_replaced_and_one_that_ends_is_found(kind: type[KubeSpawner], namespace: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_pod_in_its_way_is_replaced_and_one_that_ends_is_found(way: str, namespace: str) -> None:
     async def play() -> None:
-        first = make(kind, namespace)
+        first = make(way, namespace)
         await first.start()
         uid = first.pod_reflector.pods[f"{namespace}/{first.pod_name}"]["metadata"]["uid"]
-        second = make(kind, namespace, cmd=["sh", "-c", "sleep 3; exit 3"], extra_pod_config={"restartPolicy": "Never"})
+        second = make(way, namespace, cmd=["sh", "-c", "sleep 3; exit 3"], extra_pod_config={"restartPolicy": "Never"})
         await second.start()
         assert second.pod_reflector.pods[f"{namespace}/{second.pod_name}"]["metadata"]["uid"] != uid
         for _ in range(60):
@@ -134,3 +140,68 @@ def test_a_pod_that_runs_or_is_gone_is_seen_at_once(namespace: str, monkeypatch:
         await spawner.api.api_client.close()
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_belongs_to_a_pod(way: str, namespace: str, cluster: TestCluster) -> None:
+    """A namespace that a profile names, a claim, a service, the admin's hook, and an address of the admin's own."""
+    other, created = f"{namespace}-other", []
+    cluster.kubectl("create", "namespace", other)
+
+    async def hook(spawner: Any, pod: dict[str, Any]) -> None:
+        created.append((spawner.pod_name, pod["metadata"]["namespace"]))
+
+    def there(kind: str) -> list[str]:
+        found = json.loads(cluster.kubectl("-n", other, "get", kind, "-o", "json"))
+        return [each["metadata"]["name"] for each in found["items"] if "deletionTimestamp" not in each["metadata"]]
+
+    async def play() -> None:
+        profiles = [
+            {"display_name": "Here", "kubespawner_override": {}},
+            {"display_name": "There", "kubespawner_override": {"namespace": other, "environment": {"A": "b"}}},
+        ]
+        spawner = make(
+            way,
+            namespace,
+            profile_list=profiles,
+            services_enabled=True,
+            storage_pvc_ensure=True,
+            storage_capacity="1M",
+            pod_connect_ip="jupyter-{username}.test",
+            after_pod_created_hook=hook,
+        )
+        spawner.user_options = {"profile": "there"}
+        assert isinstance(await spawner.poll(), int)
+        url = await spawner.start()
+        assert url.endswith(".test:8888")
+        assert created == [(spawner.pod_name, other)]
+        assert there("pods") == there("services") == [spawner.pod_name]
+        assert there("persistentvolumeclaims") == [spawner.pvc_name]
+
+        # What the hub has wrong of the address is set right by the next look, and written down once.
+        spawner.db = Mock()
+        spawner.server = Server.from_url(f"{url}/user/ada/")
+        spawner.server.ip, spawner.server.port = "1.2.3.4", 0
+        for _ in range(2):
+            assert await spawner.poll() is None
+            assert spawner.server.host == url and spawner.server.base_url == "/user/ada/"
+            assert spawner.db.commit.call_count == 1
+        spawner.server = None
+
+        await spawner.stop()
+        assert there("pods") == []
+        state = spawner.get_state()
+        assert state["pvc_name"] == spawner.pvc_name and state["namespace"] == other
+        await spawner.delete_forever()
+        for _ in range(50):
+            if not there("services") and not there("persistentvolumeclaims"):
+                break
+            await asyncio.sleep(0.2)
+        assert there("services") == there("persistentvolumeclaims") == []
+        await spawner._stop_all_reflectors()
+        await spawner.api.api_client.close()
+
+    try:
+        asyncio.run(play())
+    finally:
+        cluster.kubectl("delete", "namespace", other, "--wait=true")
