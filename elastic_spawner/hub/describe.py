@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def describe_active(spawner: ElasticSpawnerMixin) -> dict[str, Any]:
     """A server that runs, or is about to, or was a moment ago."""
+    mover = spawner.mover
     return {
         "user": spawner.user.name,
         "server": spawner.name,
@@ -23,7 +24,7 @@ def describe_active(spawner: ElasticSpawnerMixin) -> dict[str, Any]:
         "node": spawner.node,
         "url": spawner.user.server_url(spawner.name),
         "last_checkpoint": spawner.last_checkpoint,
-        "migration": describe_move(spawner.move, spawner.mover.detail if spawner.mover else ""),
+        "migration": describe_move(mover.shown, mover.detail) if mover else describe_move(spawner.move),
     }
 
 

@@ -213,7 +213,6 @@ class ElasticSpawnerMixin(ElasticMoving):
 
     async def move_ended(self, move: Move) -> None:
         """Called once for each move, with its last state."""
-        await self._end_away(runs=move.step in (Step.DONE, Step.UNDONE))
         if move.step is Step.DONE:
             self._granted = move.new
             self.apply_size(move.new)

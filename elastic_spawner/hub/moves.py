@@ -33,6 +33,7 @@ from ..migration import (
     Start,
     Started,
     StartFailed,
+    Step,
     Stop,
     StopFailed,
     Stopped,
@@ -61,6 +62,8 @@ class Mover:
     def __init__(self, spawner: ElasticMoving, move: Move) -> None:
         self.spawner = spawner
         self.move = move
+        self.shown = move
+        """The move as people are told of it: that the server is back they hear when requests are sent to it."""
         self.lines: list[Progress] = []
         self.detail = ""
         """What is being waited for within the present step, in words."""
@@ -109,7 +112,7 @@ class Mover:
             try:
                 await asyncio.wait_for(changed.wait(), 1.0)
             except asyncio.TimeoutError:
-                yield progress(self.move, time.time(), self.detail)
+                yield progress(self.shown, time.time(), self.detail)
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -133,6 +136,8 @@ class Mover:
                 (action,) = actions
                 event = await self._take_or_cancel(action)
                 move, actions = step(self.move, event)
+                if move.step.final:
+                    await self.spawner.end_away(runs=move.step in (Step.DONE, Step.UNDONE))
                 self._commit(move)
         finally:
             self._changed.set()
@@ -143,9 +148,16 @@ class Mover:
         entered = move.step is not self.move.step or not self.lines
         self.move, self.detail = move, ""
         self.spawner.commit_state()
-        if entered:
-            self.lines.append(progress(move, time.time()))
-            self.spawner.log.info("%s: move %s: %s", self.spawner._log_name, move.id, self.lines[-1].message)
+        if not entered:
+            self.shown = move
+        elif move.step not in (Step.RESTORING, Step.RESTORING_OLD):
+            self._show()
+
+    def _show(self) -> None:
+        """Tell people of the step that was entered."""
+        self.shown = self.move
+        self.lines.append(progress(self.move, time.time()))
+        self.spawner.log.info("%s: move %s: %s", self.spawner._log_name, self.move.id, self.lines[-1].message)
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -215,6 +227,7 @@ class Mover:
                 return Started(serial, time.time())
             case AwaitRestore():
                 await spawner.route_to_server()
+                self._show()
                 return Restored(serial, time.time(), await spawner.restored())
             case Discard():
                 await spawner.end_server(force=True)

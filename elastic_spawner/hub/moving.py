@@ -185,7 +185,7 @@ class ElasticMoving(ElasticSaving):
             # After a restart of the hub the proxy may come up later than we do; the hub then sets all routes itself.
             self.log.warning("%s: the route could not be changed now: %s", self._log_name, error)
 
-    async def _end_away(self, runs: bool) -> None:
+    async def end_away(self, runs: bool) -> None:
         """Undo `route_away` at the end of a move that did not come to `route_to_server`."""
         if self._routed_away and runs:
             await self.route_to_server()

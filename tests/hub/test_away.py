@@ -20,6 +20,7 @@ def test_the_hub_answers_for_a_server_that_is_away(hub: HubProcess) -> None:
     (hub.directory / "pause_at").write_text("before launch_server")
     assert hub.resize("ann", memory="2G").status_code == 202
     hub.wait_for((hub.directory / "paused").exists, 60, "the move was not paused")
+    (hub.directory / "paused").unlink()
 
     answer = browser.get(f"api/kernels/{note.kernel_id}")
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "1")
@@ -37,6 +38,20 @@ def test_the_hub_answers_for_a_server_that_is_away(hub: HubProcess) -> None:
     note.browser = browser
     note.reconnect()
     assert note.run("print(x)").stdout == "1\n"
+
+
+def test_nobody_is_told_that_it_is_back_before_requests_are_sent_to_it(hub: HubProcess) -> None:
+    """Who heard it and connected at once would ask in vain, and may wait for long."""
+    hub.start_server("bob")
+    browser = hub.login("bob")
+    browser.open_server()
+    (hub.directory / "pause_at").write_text("before route_to_server")
+    assert hub.resize("bob", memory="2G").status_code == 202
+    hub.wait_for((hub.directory / "paused").exists, 60, "the move was not paused")
+    (hub.directory / "paused").unlink()
+    assert hub.elastic("bob")["migration"]["step"] == "starting"
+    assert browser.get("api/kernels").status_code == 503
+    hub.stop_server("bob")
 
 
 def test_a_server_that_does_not_end_is_there_again(hub: HubProcess) -> None:
