@@ -185,8 +185,10 @@ class Mover:
         try:
             async with self.spawner.slot_for(action):
                 return await asyncio.wait_for(self._take(action), limit)
-        except asyncio.TimeoutError:
-            return TimedOut(action.serial, time.time(), f"{_WHAT[type(action)]} took longer than {limit:g} s")
+        except asyncio.TimeoutError as error:
+            # With words it is another's, such as the API server's that did not answer.
+            reason = str(error) or f"it took longer than {limit:g} s"
+            return TimedOut(action.serial, time.time(), f"{_WHAT[type(action)]}: {reason}")
         except Exception as error:
             if not isinstance(error, ElasticError):
                 self.spawner.log.exception("%s: %s failed", self.spawner._log_name, _WHAT[type(action)])

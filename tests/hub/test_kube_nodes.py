@@ -298,6 +298,24 @@ def test_a_thousand_servers_that_are_evicted_at_once_are_seen_by_the_watch_alone
     assert Evicted.most_starting == 20  # the default of `concurrent_starts`
 
 
+class Unanswered(Simulated):
+    """The API server takes too long to make its pod."""
+
+    async def launch_server(self, size: Size) -> None:
+        raise asyncio.TimeoutError("Could not create pod users/jupyter-ada")
+
+
+def test_a_time_out_of_another_s_is_told_in_its_words() -> None:
+    async def play() -> str:
+        server = spawner(Unanswered)
+        server.resize_in_place = False
+        server.begin_move(Size(1 << 30, None), deadline_s=1, on_busy="refuse", on_loss="refuse")
+        return str((await server.mover.wait()).reason)
+
+    reason = asyncio.run(play())
+    assert "starting the server: Could not create pod users/jupyter-ada" in reason and "took longer" not in reason
+
+
 class Stubborn(Simulated):
     """Its kernel is busy the first two times, and it always comes back to the node that it was on."""
 
