@@ -57,6 +57,8 @@ c.KubeSpawner.cpu_limit = 1
 c.KubeSpawner.cpu_guarantee = 0.1
 c.KubeSpawner.start_timeout = 180
 c.KubeSpawner.http_timeout = 120
+c.KubeSpawner.k8s_api_request_timeout = 30  # this machine may do much else
+c.KubeSpawner.k8s_api_request_retry_timeout = 120
 c.ElasticSpawnerMixin.min_mem = "64M"
 c.ElasticSpawnerMixin.max_mem = "64G"
 """
@@ -361,10 +363,10 @@ class ClusterHub(HubProcess):
         """Wait until the server of a user is ready in another pod than this one; return that."""
 
         def other() -> dict[str, Any] | None:
+            if not (self.elastic(user, server).get("migration") or {}).get("done"):
+                return None  # kubectl takes a good part of a core
             pod = self.pod(user, server)
-            there = pod and pod["metadata"]["uid"] != before["metadata"]["uid"]
-            move = self.elastic(user, server).get("migration") or {}
-            return pod if there and move.get("done") else None
+            return pod if pod and pod["metadata"]["uid"] != before["metadata"]["uid"] else None
 
         found: dict[str, Any] = self.wait_for(other, timeout_s, f"the server of {user} does not come back")
         return found

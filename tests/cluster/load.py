@@ -158,8 +158,9 @@ class Fleet:
 
         def all_back() -> bool:
             moves = [server.get("migration") or {} for server in hub.control("GET", "/servers").json()]
-            new = {pod["metadata"]["uid"] for pod in hub.pods()} - had
-            return len(new) == len(self.sessions) and all(move.get("step") == "done" for move in moves)
+            if any(move.get("step") != "done" for move in moves):
+                return False
+            return len({pod["metadata"]["uid"] for pod in hub.pods()} - had) == len(self.sessions)
 
         with Latency(hub) as latency:
             begin()
