@@ -63,6 +63,7 @@ ENVIRONMENTS = {
     "kernel-3.12": Recipe(("-e", ".", "ipykernel"), python="3.12"),
     "kernel-3.13": Recipe(("-e", ".", "ipykernel"), python="3.13"),
     "kernel-3.14": Recipe(("-e", ".", "ipykernel"), python="3.14"),
+    "kernel-3.15": Recipe(("-e", ".", "ipykernel"), python="3.15"),
     "benchmarks": Recipe(("-e", ".", "--group", "benchmarks")),
     "docs": Recipe(("-e", ".[docs]")),
 }

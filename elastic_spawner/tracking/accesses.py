@@ -137,10 +137,11 @@ def _name_index(kind: str, arg: int) -> int:
 
 def _flag_bits() -> dict[str, int]:
     """Measured on this interpreter rather than listed by version."""
-    probe = compile("def f():\n    a0; a1; a2\n    a1.b0; a2.b1; a1.b2()\n", "<probe>", "exec").co_consts[0]
+    source = "def f():\n    a0; a1; a2\n    a1.b0; a2.b1; a1.b2()\n    import c0, c1\n"
+    probe = compile(source, "<probe>", "exec").co_consts[0]
     bits: dict[str, int] = {}
     for instruction in dis.get_instructions(probe):
-        if instruction.opname in _LOADS | _ATTRIBUTES and instruction.arg:
+        if instruction.opname in _LOADS | _ATTRIBUTES | {"IMPORT_NAME"} and instruction.arg:
             index = probe.co_names.index(str(instruction.argval))
             for shift in (0, 1, 2):
                 if instruction.arg >> shift == index:

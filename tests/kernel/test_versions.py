@@ -25,9 +25,12 @@ PAIRS = [
     ("3.12", "3.11"),
     ("3.10", "3.14"),
     ("3.13", "3.14"),
+    ("3.13", "3.15"),
     ("3.14", "3.13"),
     ("3.14", "3.11"),
 ]
+
+NEWEST = ["3.14", "3.15"]
 
 MADE = '''
 import abc, collections, contextlib, datetime, decimal, enum, functools, pathlib, queue, random, re, typing
@@ -349,9 +352,10 @@ next(ids) == 8 and [next(colours) for _ in range(3)] == ["g", "b", "r"]
 """
 
 
-def test_what_only_the_newest_has(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", NEWEST)
+def test_what_only_the_newest_have(tmp_path: Path, version: str) -> None:
     """Annotations that nobody has asked for yet, templates, and iterators that no longer pickle come back loaded."""
-    python = interpreter("3.14")
+    python = interpreter(version)
     report, shown = move(tmp_path, python, python, [NEW, NEW_VALUES], NEW_PROBES.strip().splitlines())
     assert {p: v for p, v in shown.items() if v != "True"} == {}
     assert {n: v for n, v in report["variables"].items() if v["status"] != "loaded"} == {}
@@ -396,8 +400,9 @@ def test_annotations_where_they_are_evaluated_at_once(tmp_path: Path) -> None:
     assert {n: v for n, v in report["variables"].items() if v["status"] != "loaded"} == {}
 
 
-def test_iterators_go_on_where_they_were() -> None:
+@pytest.mark.parametrize("version", NEWEST)
+def test_iterators_go_on_where_they_were(version: str) -> None:
     """Each kind of itertools, after each step: the same is left after loading, and looking at it takes no step."""
-    command = [interpreter("3.14"), "-m", "tests.kernel.half_way"]
+    command = [interpreter(version), "-m", "tests.kernel.half_way"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout + done.stderr == ""
