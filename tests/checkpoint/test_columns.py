@@ -61,16 +61,16 @@ def main() -> types.SimpleNamespace:
     """Classes as a session makes them."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec(SOURCE, namespace)
-    return types.SimpleNamespace(**namespace)
+    return types.SimpleNamespace(**namespace, namespace=namespace)
 
 
-def travelled(folds: bool, **values: Any) -> dict[str, Any]:
+def travelled(main: types.SimpleNamespace, folds: bool, **values: Any) -> dict[str, Any]:
     """The values after a stream of theirs was made and loaded; whether something in them was folded is asserted."""
-    walks = [walk(v) for v in values.values()]
-    payload = pickling.dump(values, walks, {}, "pickle")
+    walks = [walk(v, namespace=main.namespace) for v in values.values()]
+    payload = pickling.dump(values, walks, main.namespace, "pickle")
     assert (b"folded" in payload.stream) is folds
     loaded = pickling.load(payload.stream, payload.buffers)
-    assert [walk(v).digest for v in loaded.values()] == [w.digest for w in walks]
+    assert [walk(v, namespace=main.namespace).digest for v in loaded.values()] == [w.digest for w in walks]
     return loaded
 
 
@@ -91,7 +91,7 @@ def travelled(folds: bool, **values: Any) -> dict[str, Any]:
 )
 def test_containers_of_one_kind_come_back(main: types.SimpleNamespace, make: str) -> None:
     """Equal in all that a walk tells."""
-    travelled(True, data=eval(make, {**vars(main), "N": N}))
+    travelled(main, True, data=eval(make, {**vars(main), "N": N}))
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_containers_of_one_kind_come_back(main: types.SimpleNamespace, make: str
 )
 def test_what_is_not_of_one_kind_is_left_to_the_pickler(main: types.SimpleNamespace, make: str) -> None:
     """It comes back all the same."""
-    travelled(False, data=eval(make, {**vars(main), "N": N, "one": main.Record(-1)}))
+    travelled(main, False, data=eval(make, {**vars(main), "N": N, "one": main.Record(-1)}))
 
 
 def test_an_object_that_another_variable_holds_stays_that_one(main: types.SimpleNamespace) -> None:
     """One that is held twice keeps its whole list from being folded."""
     records = [main.Record(i) for i in range(N)]
-    loaded = travelled(False, records=records, best=records[7])
+    loaded = travelled(main, False, records=records, best=records[7])
     assert loaded["best"] is loaded["records"][7]
 
 
@@ -128,7 +128,7 @@ def test_what_the_objects_refer_to_is_shared_as_before(main: types.SimpleNamespa
     """The pickler sees what the columns end in."""
     common = [1]
     records = [main.Record(common) for _ in range(N)]
-    loaded = travelled(True, common=common, records=records, kind=main.Record)
+    loaded = travelled(main, True, common=common, records=records, kind=main.Record)
     assert all(r.number is loaded["common"] for r in loaded["records"])
     assert {type(r) for r in loaded["records"]} == {loaded["kind"]}
 
@@ -136,7 +136,7 @@ def test_what_the_objects_refer_to_is_shared_as_before(main: types.SimpleNamespa
 def test_attributes_that_somebody_holds_stay_theirs(main: types.SimpleNamespace) -> None:
     """The dictionary of one object's attributes is a variable."""
     records = [main.Record(i) for i in range(N)]
-    loaded = travelled(False, records=records, own=records[3].__dict__)
+    loaded = travelled(main, False, records=records, own=records[3].__dict__)
     assert loaded["own"]["number"] == 3
 
 
@@ -146,20 +146,20 @@ def test_a_list_that_something_leads_to_is_not_folded(main: types.SimpleNamespac
     records: list[Any] = [main.Record(i) for i in range(N)]
     if where == "inside":
         records[5].tags = records
-        loaded = travelled(False, records=records)
+        loaded = travelled(main, False, records=records)
         assert loaded["records"][5].tags is loaded["records"]
     elif where == "beside":
-        loaded = travelled(False, records=records, view={"of": records})
+        loaded = travelled(main, False, records=records, view={"of": records})
         assert loaded["view"]["of"] is loaded["records"]
     else:
-        loaded = travelled(False, records=records, again=records)
+        loaded = travelled(main, False, records=records, again=records)
         assert loaded["again"] is loaded["records"]
 
 
 def test_an_object_that_is_watched_is_not_folded(main: types.SimpleNamespace) -> None:
     """A weak reference in the same stream is to lead to it."""
     records = [main.Record(i) for i in range(N)]
-    loaded = travelled(False, records=records, watch=weakref.ref(records[2]))
+    loaded = travelled(main, False, records=records, watch=weakref.ref(records[2]))
     assert loaded["watch"]() is loaded["records"][2]
 
 
@@ -167,13 +167,13 @@ def test_the_order_of_attributes_is_kept(main: types.SimpleNamespace) -> None:
     """As ``vars`` shows it."""
     records = [main.Point(i, i) for i in range(N)]
     deque((r.__dict__.update(extra=r.__dict__.pop("x")) for r in records), 0)
-    assert list(vars(travelled(True, records=records)["records"][9])) == ["y", "extra"]
+    assert list(vars(travelled(main, True, records=records)["records"][9])) == ["y", "extra"]
 
 
 def test_not_a_number_stays_itself(main: types.SimpleNamespace) -> None:
     """Two of them are equal only if they are one object."""
     nan = float("nan")
-    loaded = travelled(True, points=[main.Point(nan, 1.0) for _ in range(N)], nan=nan)
+    loaded = travelled(main, True, points=[main.Point(nan, 1.0) for _ in range(N)], nan=nan)
     assert all(p.x is loaded["nan"] for p in loaded["points"])
 
 
