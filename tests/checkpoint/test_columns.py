@@ -14,17 +14,16 @@ from elastic_spawner.objects.walk import walk
 
 N = 2000
 SOURCE = """
-import dataclasses
-
 class Record:
     def __init__(self, number):
         self.number = number
         self.tags = [number, str(number)]
 
-@dataclasses.dataclass
 class Point:
-    x: float = 0.0
-    y: float = 0.0
+    x = y = 0.0
+    def __init__(self, x=0.0, y=0.0):
+        self.x = x
+        self.y = y
 
 class Guarded:
     @property
