@@ -11,17 +11,21 @@ checkpoint format.
 
 from __future__ import annotations
 
+import collections
 import datetime
 import decimal
 import fractions
 import functools
 import importlib
 import io
+import pathlib
 import pickle
+import random
 import struct
 import sys
 import types
 import typing
+import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -233,7 +237,8 @@ def _is_plain(cls: type) -> bool:
 
 _PLAIN = frozenset(
     {Columns, range, slice, complex, bytearray, datetime.date, datetime.time, datetime.datetime, datetime.timedelta,
-     datetime.timezone, decimal.Decimal, fractions.Fraction}
+     datetime.timezone, decimal.Decimal, fractions.Fraction, collections.deque, collections.OrderedDict,
+     collections.Counter, collections.defaultdict, random.Random, uuid.UUID, pathlib.PurePosixPath, pathlib.PosixPath}
 )  # fmt: skip
 _NAMED = frozenset({type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType})
 
