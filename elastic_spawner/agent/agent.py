@@ -235,6 +235,8 @@ class ElasticAgent(LoggingConfigurable):
             kernel.note_message(ours, message_type, parent, content)
             if message_type in ("status", "execute_input") and not ours:
                 self.journal.wake()
+                if message_type == "execute_input" and self.roster.known is not None and self.roster.known.ending:
+                    self.roster.sync_soon()
 
     def address(self, kernel: Kernel) -> dict[str, str]:
         """Where the kernel part finds this kernel's checkpoints."""

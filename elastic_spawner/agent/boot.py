@@ -48,6 +48,8 @@ async def bring_back(agent: ElasticAgent) -> None:
         return
     report["timings"]["manifest"] = round(time.monotonic() - began, 3)
     agent.roster.recovered = True
+    if manifest is not None:
+        agent.journal.announced = manifest.ending
     agent.journal.begin(restores=manifest is not None and bool(manifest.kernels))
     if manifest is None:
         return

@@ -44,10 +44,17 @@ class Journal:
         self._before: dict[str, list[RanCell]] = {}
         self._attempts = 0
         self._begun: asyncio.Task[bool] | None = None
+        self.announced = True
+        """The server did not end without notice before."""
 
     def count(self, kernel_id: str) -> int:
         """How many cells of a kernel the store's note has."""
         return len((self._written or {}).get("cells", {}).get(kernel_id, ()))
+
+    @property
+    def unseen_s(self) -> float:
+        """Cells that began so many seconds before the server's last end, or fewer, may not be known."""
+        return 0.0 if self.announced else float(self._agent.journal_interval)
 
     def wake(self) -> None:
         """There is something new."""
@@ -144,8 +151,9 @@ def since(kernel: Kernel, created: float | None) -> list[RanCell]:
     return [cell for cell in kernel.cells if created is None or cell.at > created]
 
 
-def describe(cells: list[RanCell], created: float | None) -> str:
-    """What is said to the user of cells that no checkpoint has."""
+def describe(cells: list[RanCell], created: float | None, unseen_s: float = 0.0) -> str:
+    """What is said to the user of cells that no checkpoint has, and of an end without notice: of its last ``unseen_s``
+    seconds nothing is known."""
     if created is None:
         first = "There was no checkpoint of this kernel yet"
     else:
@@ -158,6 +166,12 @@ def describe(cells: list[RanCell], created: float | None) -> str:
             else f"{ago / 3600:.0f} hours"
         )
         first = f"The checkpoint is of {moment}, {age} ago"
+    unseen = ""
+    if unseen_s:
+        unseen = f"the server was lost without notice, and a cell that began in its last {unseen_s:.0f} seconds is "
+        unseen += "known to nobody here; what it did to variables is gone"
+    if not cells:
+        return f"{first}; {unseen}."
     many = "one cell was" if len(cells) == 1 else f"{len(cells)} cells were"
     lines = [f"{first}; {many} run after it. What they did to variables is gone, what they did elsewhere is not:"]
     if len(cells) > MAX_SHOWN:
@@ -166,6 +180,8 @@ def describe(cells: list[RanCell], created: float | None) -> str:
         number = "In [ ]" if cell.number is None else f"In [{cell.number}]"
         lines.append(f"    {number}:{'' if cell.ended else '  # had not ended'}")
         lines += [f"        {line}" for line in cell.source.splitlines()]
+    if unseen:
+        lines.append(f"And {unseen}.")
     return "\n".join(lines)
 
 

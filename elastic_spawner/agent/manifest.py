@@ -53,6 +53,8 @@ class ServerManifest:
     """When all kernels were last saved together, seconds since 1970; None: never."""
     reason: str = ""
     """Why they were."""
+    ending: bool = False
+    """The server was to end after that, and nothing was run since: it is not lost without notice."""
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "server", **asdict(self)}
@@ -68,6 +70,7 @@ class ServerManifest:
                 sessions=tuple(_entries(SessionEntry, document["sessions"])),
                 saved=document.get("saved"),
                 reason=document.get("reason", ""),
+                ending=bool(document.get("ending", False)),
             )
         except (KeyError, TypeError) as error:
             raise FormatError(f"the server's manifest lacks something: {error}") from error

@@ -108,7 +108,8 @@ class Preparation:
             allowed = await self._agent.journal.allows(kernel) or plan.cause == "death"
             choice = await plan.choice
             ran = since(kernel, choice.created)
-            news = [describe(ran, choice.created)] if ran else []
+            unseen_s = self._agent.journal.unseen_s if plan.cause == "boot" else 0.0
+            news = [describe(ran, choice.created, unseen_s)] if ran or unseen_s else []
             if self._agent.fallback.said and plan.cause == "boot":
                 news.append(self._agent.fallback.said)
             told = {"notes": [*choice.notes, *news], "since": [to_json(cell) for cell in ran]}

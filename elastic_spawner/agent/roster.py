@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
@@ -22,6 +23,9 @@ SETTLE_SECONDS = 0.5
 CHECK_SECONDS = 15
 """How often the sessions are compared: a notebook that is renamed tells nobody."""
 
+ENDING_SECONDS = 300
+"""A server that was saved because it was to end, and is there still after this time, was not ended."""
+
 
 class Roster:
     """The list of kernels and sessions, those included that could not be brought back or died for good."""
@@ -35,6 +39,7 @@ class Roster:
         # One write at a time: one that hung and comes through at last must not be newer than those after it.
         self._write_in_thread = Caller(1)
         self._unsure = False
+        self._began = time.time()
         self.absent: dict[str, tuple[KernelEntry, list[SessionEntry]]] = {}
         """Kernels which the user did not end and which do not run; they are tried again at the next start."""
         self.known: ServerManifest | None = None
@@ -67,7 +72,7 @@ class Roster:
         async with self._lock:
             known = self.known or ServerManifest()
             try:
-                manifest = await self.current(known.saved, known.reason)
+                manifest = await self.current(known.saved, known.reason, self._is_ending(known))
                 if (manifest != known or self._unsure) and not self.stopped:
                     await self._write(manifest)
                 self._complained = ""
@@ -79,7 +84,7 @@ class Roster:
     async def commit(self, saved: float, reason: str) -> int:
         """Write the list after a save of all kernels; returns its generation. Raises StoreError."""
         async with self._lock:
-            return await self._write(await self.current(saved, reason))
+            return await self._write(await self.current(saved, reason, ending=bool(reason)))
 
     async def _write(self, manifest: ServerManifest) -> int:
         self._unsure = True
@@ -92,7 +97,14 @@ class Roster:
         self.known = manifest
         return generation
 
-    async def current(self, saved: float | None, reason: str) -> ServerManifest:
+    def _is_ending(self, known: ServerManifest) -> bool:
+        """Whether what was saved last was the end of it, as far as can be told."""
+        saved = known.saved or 0.0
+        if not known.ending or saved < max(self._began, time.time() - ENDING_SECONDS):
+            return False
+        return not any(kernel.cells and kernel.cells[-1].at > saved for kernel in self._agent.kernels.values())
+
+    async def current(self, saved: float | None, reason: str, ending: bool = False) -> ServerManifest:
         """The list as it is now."""
         await self.look()
         kernels = [_entry(kernel) for kernel in self._agent.kernels.values()]
@@ -105,7 +117,7 @@ class Roster:
                 continue
             kernels.append(entry)
             sessions.extend(left)
-        return ServerManifest(tuple(kernels), tuple(sessions), saved, reason)
+        return ServerManifest(tuple(kernels), tuple(sessions), saved, reason, ending)
 
     async def look(self) -> None:
         """Take notice of the server's sessions, and of kernels that are gone without having been shut down."""

@@ -142,7 +142,7 @@ async def _save(
         if home is None:
             return outcomes, await agent.roster.commit(time.time(), reason)
         saved = {o.kernel.id: o.result["generation"] for o in outcomes if o.result is not None}
-        return outcomes, await home.commit(await agent.roster.current(time.time(), reason), saved)
+        return outcomes, await home.commit(await agent.roster.current(time.time(), reason, bool(reason)), saved)
     except (ElasticError, OSError) as error:
         if isinstance(error, SaveFailed):
             raise

@@ -58,8 +58,9 @@ def test_an_idle_kernel_is_saved_by_itself_once_for_each_change(make_server: Cal
     server.kill()
     server.start()
     report = server.restored(kernel_id)
-    assert (report["status"], report["since"], report["notes"]) == ("restored", [], [])
-    assert server.run(kernel_id, "print(x is y)").text == "True\n"
+    assert (report["status"], report["since"], len(report["notes"])) == ("restored", [], 1)
+    assert "The checkpoint is of 2" in report["notes"][0] and "began in its last 1 seconds" in report["notes"][0]
+    assert "True\n" in server.run(kernel_id, "print(x is y)").text
 
     server.run(kernel_id, "x.append(99)\nz = 'lost'")
     wait(written(server, kernel_id, 2))
