@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,3 +22,17 @@ HELD_ONCE = _held_once() if getattr(sys, "_is_gil_enabled", lambda: True)() else
 def are_held_once(members: Sequence[Any]) -> bool:
     """Whether each is held by its container, and by this list, alone."""
     return max(map(sys.getrefcount, members), default=0) <= HELD_ONCE
+
+
+def shared_among(cls: type, members: Sequence[Any]) -> list[int]:
+    """Positions of the members, all of this class, that may be met again, or be reached from elsewhere.
+
+    What a single container holds can be neither; of a million small objects that is nearly all.
+    """
+    if not HELD_ONCE:
+        return list(range(len(members)))
+    counts = list(map(sys.getrefcount, members))
+    shared = [] if max(counts, default=0) <= HELD_ONCE else [i for i, n in enumerate(counts) if n > HELD_ONCE]
+    if cls.__weakrefoffset__ and any(weak := list(map(weakref.getweakrefcount, members))):
+        shared = sorted({*shared, *(i for i, n in enumerate(weak) if n)})
+    return shared

@@ -14,7 +14,6 @@ from __future__ import annotations
 import gc
 import sys
 import types
-import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from typing import Any
 from . import handlers
 from .digest import Digest, blocks_of_strings
 from .grouping import by_kind
-from .held import HELD_ONCE
+from .held import HELD_ONCE, shared_among
 from .kinds import (
     ATOMIC,
     answers_for_pickling,
@@ -399,7 +398,7 @@ class Walker:
 
     def _fresh(self, cls: type, members: list[Any]) -> list[Any]:
         """Number the members that are met for the first time and return them; note the others as references back."""
-        shared = self._shared(cls, members)
+        shared = shared_among(cls, members)
         if not shared and not issubclass(cls, (type, types.FunctionType)):
             # no variable's, no module's, and met this once
             self.count += len(members)
@@ -416,7 +415,7 @@ class Walker:
         if known:
             members = [o for o, i in zip(members, ids) if i not in known]
             ids = list(map(id, members))
-            shared = self._shared(cls, members)
+            shared = shared_among(cls, members)
         own = [(i, ids[i]) for i in shared if ids[i] not in self.transient]
         if cls is types.FunctionType:
             self.found.functions = True
@@ -437,19 +436,6 @@ class Walker:
             self.found.ids.update(ids[i] for i in shared)
             self.found.identity = hash((self.found.identity, first, *own))
         return fresh
-
-    def _shared(self, cls: type, members: list[Any]) -> list[int]:
-        """Positions of the members that may be met again, or be reached from elsewhere.
-
-        What a single container holds can be neither; of a million small objects that is nearly all.
-        """
-        if not HELD_ONCE:
-            return list(range(len(members)))
-        counts = list(map(sys.getrefcount, members))
-        shared = [] if max(counts, default=0) <= HELD_ONCE else [i for i, n in enumerate(counts) if n > HELD_ONCE]
-        if cls.__weakrefoffset__ and any(weak := list(map(weakref.getweakrefcount, members))):
-            shared = sorted({*shared, *(i for i, n in enumerate(weak) if n)})
-        return shared
 
     def _numbered(self, members: list[Any], ids: list[int], shared: list[int]) -> list[Any]:
         """Number the members in the order of the first visit; returns those that are met for the first time."""
