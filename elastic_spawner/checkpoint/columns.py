@@ -66,7 +66,9 @@ def _is_met_once(position: int, value: Any, walks: Sequence[Walk]) -> bool:
     """Whether nothing in the component leads to the value but its own name."""
     own = walks[position]
     others = [w for i, w in enumerate(walks) if i != position]
-    return own.complete and not own.leads_back and not any(w.thin or id(value) in w.ids for w in others)
+    if not all(w.complete for w in walks) or own.leads_back:
+        return False
+    return not any(w.thin or id(value) in w.ids for w in others)
 
 
 def _fold(members: list[Any], is_usual: Callable[[type], bool], depth: int) -> Folded:

@@ -183,6 +183,15 @@ def test_nothing_is_folded_while_it_may_change(main: types.SimpleNamespace) -> N
     assert b"folded" not in payload.stream
 
 
+def test_nothing_is_folded_beside_what_was_not_seen_in_full(main: types.SimpleNamespace) -> None:
+    """What was left out may lead to the list."""
+    records = [main.Record(i) for i in range(N)]
+    values: dict[str, Any] = {"records": records, "view": [records]}
+    walks = [walk(records), walk(values["view"], boundary={id(records): "records"})]
+    assert not walks[1].complete
+    assert b"folded" not in pickling.dump(values, walks, main.namespace, "pickle").stream
+
+
 def test_a_column_of_an_unknown_kind_is_refused() -> None:
     """It was written by a newer version."""
     with pytest.raises(ValueError, match="'frozen'"):
