@@ -31,6 +31,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..objects.figures import figure_state, is_figure, number_of, open_figures
 from ..objects.kinds import (
     answers_for_pickling,
     delegates,
@@ -42,7 +43,7 @@ from ..objects.kinds import (
 from ..objects.landmarks import at, landmarks
 from ..objects.live import is_ctypes, is_dynamic
 from ..objects.walk import Walk, collector_paused
-from . import deep, rebuild
+from . import deep, rebuild, rebuild_live
 from .columns import Columns, fold
 from .rebuild import generated
 from .reduce_arrays import ArrayReducer
@@ -156,7 +157,7 @@ class Reductions:
             return self._code
         if answers_for_pickling(cls):
             return self._raw
-        return self._chain
+        return _figure if is_figure(cls) else self._chain
 
     def _module(self, obj: Any) -> Any:
         self.plain = self.plain and sys.modules.get(obj.__name__) is obj and not is_dynamic(obj)
@@ -215,6 +216,12 @@ class Reductions:
         shares = id(state[0]) in self.sharing.get(id(cls), ())
         set_state = rebuild.set_shared if shares else rebuild.set_raw
         return rebuild.raw, (cls, content), (*state, *held), None, None, set_state
+
+
+def _figure(figure: Any) -> Any:
+    """A figure of matplotlib: pyplot has it under the number that it had there, and as the current one if it was."""
+    number, (made, args, state) = number_of(figure), figure_state(figure)
+    return made, args, (state, number, list(open_figures())), None, None, rebuild_live.set_figure
 
 
 _MUTABLE: tuple[Any, ...] = (dict, list, set)

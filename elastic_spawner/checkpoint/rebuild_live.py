@@ -102,3 +102,18 @@ def finished(code: types.CodeType) -> Any:
     made = function(*parameters[: code.co_argcount], **keywords)
     made.close()
     return made
+
+
+def set_figure(figure: Any, parts: tuple[dict[str, Any], int | None, list[int]]) -> None:
+    """Give a figure of matplotlib its state, and its number in pyplot if it had one."""
+    state, number, order = parts
+    figure.__setstate__(state)
+    if number is None:
+        return
+    import matplotlib.pyplot as plt
+    from matplotlib._pylab_helpers import Gcf
+
+    Gcf._set_new_active_manager(plt._get_backend_mod().new_figure_manager_given_figure(number, figure))
+    for known in order:
+        if known in Gcf.figs:
+            Gcf.figs.move_to_end(known)

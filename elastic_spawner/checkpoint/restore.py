@@ -28,7 +28,7 @@ from .stage import TOO_LONG, Stage, rerun_limit
 _refused: list[dict[str, Any]] = []
 """What was loaded and is not what was saved. It is never dropped: its ``__del__`` might act a second time."""
 
-FIRST_HIDDEN = ("environment", "search path", "folder", "locale", "interpreter", "warnings")
+FIRST_HIDDEN = ("environment", "search path", "folder", "locale", "interpreter", "warnings", "matplotlib.backend")
 
 
 class Restorer:

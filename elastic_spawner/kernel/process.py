@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..objects.figures import open_figures
 from ..objects.kinds import MAIN, is_user_class
 from ..objects.live import Irretrievable
 
@@ -53,6 +54,8 @@ class ProcessParts:
         if ways:
             yield "ways to pickle", ways
         yield from self._loggers()
+        if figures := open_figures():
+            yield "figures of pyplot", [*figures.values()]
         if "register" in used and (registered := list(_registered())):
             yield "registered classes", registered
         if "register" in used or "register_error" in used:
@@ -95,6 +98,8 @@ class ProcessParts:
             hooks += value
         elif name == "ways to pickle":
             copyreg.dispatch_table.update(value)
+        elif name == "figures of pyplot":
+            pass  # each has its place from when it was loaded
         elif name.startswith("logger "):
             _put_logger(name[len("logger ") :], *value)
         elif name == "registered classes":

@@ -21,6 +21,7 @@ from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from . import arrays, code_handlers, iterators, live_handlers
+from .figures import reduce_drawn
 from .files import FILES, is_file
 from .kinds import (
     MAIN,
@@ -311,6 +312,8 @@ def reduce(obj: Any) -> Any:
         # the tree's own buffer is full of addresses; it follows from the rest
         function, args, (_tree, *state) = obj.__reduce_ex__(5)
         return function, args, tuple(state)
+    if type(obj).__module__.startswith("matplotlib.") and (reduced := reduce_drawn(obj)) is not None:
+        return reduced
     entry = copyreg.dispatch_table.get(type(obj))
     reduced = entry(obj) if entry is not None else obj.__reduce_ex__(5)
     if type(obj).__module__.startswith("pandas.") and type(reduced) is tuple and len(reduced) > 2:

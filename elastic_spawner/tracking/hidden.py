@@ -302,6 +302,7 @@ KINDS: dict[str, tuple[Reader, Writer]] = {
     "numpy.printoptions": (libraries.numpy_print, libraries.set_numpy_print),
     "numpy.errors": (libraries.numpy_errors, libraries.set_numpy_errors),
     "matplotlib": (libraries.matplotlib_parameters, libraries.set_matplotlib),
+    "matplotlib.backend": (libraries.matplotlib_backend, libraries.set_matplotlib_backend),
 }
 
 RANDOM = frozenset({"random", "numpy.random", "torch.random"})

@@ -157,6 +157,21 @@ def set_matplotlib(values: Any) -> None:
             matplotlib.rcParams[key] = value
 
 
+def matplotlib_backend() -> Any:
+    """The backend, once one was chosen."""
+    matplotlib = sys.modules.get("matplotlib")
+    chosen = dict.get(getattr(matplotlib, "rcParams", {}), "backend")
+    return chosen if isinstance(chosen, str) else None
+
+
+def set_matplotlib_backend(name: Any) -> None:
+    import matplotlib
+
+    present = str(matplotlib_backend())
+    if name != present and not ("inline" in name and "inline" in present):  # that one has two names
+        matplotlib.use(name, force=False)
+
+
 def _plain(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(map(_plain, value))

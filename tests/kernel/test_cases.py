@@ -25,7 +25,6 @@ REPORTED = {
     "a_thread_that_still_writes": "a running thread",
     "an_http_server_beside_data": "a server that listens, in a thread",
     "async_generators_and_iterators": "an asynchronous generator, half-way, of an event loop that is gone",
-    "current_figure_goes_on": "a figure that pyplot keeps open registers more callbacks when it is loaded",
     "executors_and_futures": "a pool of threads",
     "files_being_iterated": "a csv.writer says neither where it writes nor how",
     "functions_at_exit": "the interpreter does not tell which functions atexit has",

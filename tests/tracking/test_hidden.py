@@ -100,6 +100,11 @@ CASES = {
         "matplotlib.rcParams['lines.linewidth'] = 9; matplotlib.rcParams['figure.figsize'] = [1, 2]",
         "(matplotlib.rcParams['lines.linewidth'], matplotlib.rcParams['figure.figsize'])",
     ),
+    "matplotlib.backend": (
+        "import matplotlib; matplotlib.use('svg')",
+        "matplotlib.use('agg')",
+        "matplotlib.get_backend().lower()",
+    ),
 }
 
 

@@ -172,6 +172,24 @@ case(
 )
 
 case(
+    "figures_that_pyplot_keeps",
+    [
+        "import matplotlib\nmatplotlib.use('Agg')\nimport matplotlib.pyplot as plt\nplt.figure(3)\nplt.plot([1, 2, 3])\nplt.title('T')",
+        "plt.figure(7)\nplt.bar(['a', 'b'], [3, 4])",
+        "fig, axs = plt.subplots(1, 2)\naxs[0].scatter([1, 2], [3, 4])\nclosed = plt.figure(); plt.close(closed)",
+        "plt.figure(7)\naxs[1].set_xlabel('v');",
+    ],
+    [
+        "plt.get_fignums() == [3, 7, 8] and plt.gcf().number == 7 and len(plt.gca().patches) == 2",
+        "axs[0].figure is fig and axs[1].get_xlabel() == 'v' and len(axs[0].collections) == 1",
+        "(plt.figure(8) is fig, plt.figure(3) is not fig, plt.gca().get_title()) == (True, True, 'T')",
+        "len(plt.gca().lines) == 1 and matplotlib.get_backend().lower() == 'agg'",
+        "(plt.close('all'), plt.get_fignums())[1] == [] and closed.axes == []",
+    ],
+    needs="matplotlib",
+)
+
+case(
     "graphs_of_networkx",
     [
         "import networkx as nx\nG = nx.Graph()\nG.add_edge('a', 'b', weight=2)\nG.add_node('c', data=[1])\nG.graph['name'] = 'g'\nsub = G.subgraph(['a', 'b'])\nadj = G.adj['a']\nnodes = G.nodes",
