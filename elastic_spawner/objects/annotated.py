@@ -24,7 +24,7 @@ def evaluated(f: types.FunctionType) -> dict[str, Any] | None:
     """A function's annotations; None where nobody has asked for them yet."""
     if getattr(f, "__annotate__", None) is None:
         return f.__annotations__
-    others = (f.__globals__, f.__builtins__, f.__kwdefaults__, f.__dict__)  # type: ignore[attr-defined]
+    others = (f.__globals__, f.__builtins__, f.__kwdefaults__, f.__dict__)
     return next((r for r in gc.get_referents(f) if type(r) is dict and all(r is not o for o in others)), None)
 
 
