@@ -5,18 +5,25 @@ from __future__ import annotations
 import pytest
 import websocket
 
-from elastic_spawner.testing import HubProcess
+from elastic_spawner.testing import HubProcess, Notebook
 
 pytestmark = pytest.mark.hub
 
 
-def test_the_hub_answers_for_a_server_that_is_away(hub: HubProcess) -> None:
-    """At once, whatever its old address does, and also to who opens a socket; no more when the server is stopped."""
-    hub.start_server("ann")
-    browser = hub.login("ann")
+def session(hub: HubProcess, user: str) -> Notebook:
+    """A notebook with a variable."""
+    hub.start_server(user)
+    browser = hub.login(user)
     browser.open_server()
     note = browser.open_notebook()
     assert note.run("x = 1").status == "ok"
+    return note
+
+
+def test_the_hub_answers_for_a_server_that_is_away(hub: HubProcess) -> None:
+    """At once, whatever its old address does, and also to who opens a socket; no more when the server is stopped."""
+    note = session(hub, "ann")
+    browser = note.browser
     (hub.directory / "pause_at").write_text("before launch_server")
     assert hub.resize("ann", memory="2G").status_code == 202
     hub.wait_for((hub.directory / "paused").exists, 60, "the move was not paused")
@@ -42,9 +49,7 @@ def test_the_hub_answers_for_a_server_that_is_away(hub: HubProcess) -> None:
 
 def test_nobody_is_told_that_it_is_back_before_requests_are_sent_to_it(hub: HubProcess) -> None:
     """Who heard it and connected at once would ask in vain, and may wait for long."""
-    hub.start_server("bob")
-    browser = hub.login("bob")
-    browser.open_server()
+    browser = session(hub, "bob").browser
     (hub.directory / "pause_at").write_text("before route_to_server")
     assert hub.resize("bob", memory="2G").status_code == 202
     hub.wait_for((hub.directory / "paused").exists, 60, "the move was not paused")
@@ -56,11 +61,8 @@ def test_nobody_is_told_that_it_is_back_before_requests_are_sent_to_it(hub: HubP
 
 def test_a_server_that_does_not_end_is_there_again(hub: HubProcess) -> None:
     """The move is undone when the server cannot be stopped, and the tab has it back."""
-    hub.start_server("eve")
-    browser = hub.login("eve")
-    browser.open_server()
-    note = browser.open_notebook()
-    assert note.run("x = 1").status == "ok"
+    note = session(hub, "eve")
+    browser = note.browser
     (hub.directory / "fail_at").write_text("end_server")
     assert hub.resize("eve", memory="2G").status_code == 202
     assert hub.follow("eve")[-1]["step"] == "undone"
