@@ -90,7 +90,7 @@ def test_a_move_that_is_undone_is_undone_after_a_restart_too(hub, note):
     # From here on the new size fails by itself, and the start with the old one is the next to be paused.
     (hub.directory / "paused").unlink()
     hub.kill()
-    (hub.directory / "pause_at").write_text("before route_to_server")
+    (hub.directory / "pause_at").write_text("before restored")
     hub.start()
     hub.wait_for((hub.directory / "paused").exists, 120, "the start with the old size was not paused")
     assert hub.elastic("ann")["migration"]["step"] == "restoring_old"
