@@ -79,10 +79,9 @@ def _fold(members: list[Any], is_usual: Callable[[type], bool], depth: int) -> F
     if not are_held_once(members) or cls.__weakrefoffset__ and any(map(weakref.getweakrefcount, members)):
         return members
     if cls in _ROWS:
-        lengths = array("q", map(len, members))
-        if not 0 < lengths[0] <= _WIDE or lengths.count(lengths[0]) != len(lengths):
+        if not _are_of_one_length(members):
             return members
-        columns = [_fold(list(map(itemgetter(i), members)), is_usual, depth - 1) for i in range(lengths[0])]
+        columns = [_fold(list(map(itemgetter(i), members)), is_usual, depth - 1) for i in range(len(members[0]))]
         return cls.__name__, len(members), None, columns
     if cls is dict:
         dicts, what = members, None
@@ -92,11 +91,16 @@ def _fold(members: list[Any], is_usual: Callable[[type], bool], depth: int) -> F
             return members
     else:
         return members
-    keys = common_keys(dicts) if 0 < len(dicts[0]) <= _WIDE else None
+    keys = common_keys(dicts) if _are_of_one_length(dicts) else None
     if keys is None:
         return members
     columns = [_fold(list(map(dict.__getitem__, dicts, repeat(key))), is_usual, depth - 1) for key in keys]
     return "dict" if what is None else "instances", len(members), (what, keys), columns
+
+
+def _are_of_one_length(members: list[Any]) -> bool:
+    lengths = array("q", map(len, members))
+    return 0 < lengths[0] <= _WIDE and lengths.count(lengths[0]) == len(lengths)
 
 
 def _is_made_of_attributes(cls: type) -> bool:

@@ -69,7 +69,7 @@ def _push_columns(walker: Walker, columns: list[Iterator[Any]], count: int) -> N
 
 
 def common_keys(members: list[Any]) -> tuple[str, ...] | None:
-    """The keys that all these dictionaries have in one order, if they are strings."""
+    """The keys that all these dictionaries, of one length, have in one order, if they are strings."""
     first = tuple(dict.__iter__(members[0]))
     if set(map(type, first)) != {str}:
         return None  # others may be equal and not the same: 1 and True

@@ -37,6 +37,13 @@ class Guarded:
         self.__dict__['value'] = number
         return self
 
+class Bare:
+    @classmethod
+    def make(cls, number):
+        self = cls()
+        if number % 2 == 0: self.number = number
+        return self
+
 class Slotted:
     __slots__ = ('a',)
     def __init__(self, a): self.a = a
@@ -107,6 +114,9 @@ def test_containers_of_one_kind_come_back(main: types.SimpleNamespace, make: str
         "[[i] * (i % 3) for i in range(N)]",
         "[{'a': i} if i % 2 else {'b': i} for i in range(N)]",
         "[{'a': 1, 'b': i} if i % 2 else {'b': i, 'a': 1} for i in range(N)]",
+        "[{} if i % 2 else {'a': i} for i in range(N)]",
+        "[[{'a': i, 'b': i}, {'a': i}, {'b': i}][i % 3] for i in range(N)]",
+        "[Bare.make(i) for i in range(N)]",
         "[{i: 1} for i in range(N)]",
         "[() for i in range(N)]",
     ],
