@@ -44,6 +44,17 @@ class Bare:
         if number % 2 == 0: self.number = number
         return self
 
+class Deleted:
+    def __delete__(self, instance): raise RuntimeError('deleted')
+
+class Kept:
+    value = Deleted()
+    @classmethod
+    def make(cls, number):
+        self = cls()
+        self.__dict__['value'] = number
+        return self
+
 class Slotted:
     __slots__ = ('a',)
     def __init__(self, a): self.a = a
@@ -87,6 +98,7 @@ def travelled(main: types.SimpleNamespace, folds: bool, **values: Any) -> dict[s
         "[Point(i / 3, -i) for i in range(N)]",
         "[Point() for i in range(N)]",
         "[Guarded.make(i) for i in range(N)]",
+        "[Kept.make(i) for i in range(N)]",
         "[(i, str(i), i / 7) for i in range(N)]",
         "[[i, [i, -i]] for i in range(N)]",
         "[{'id': i, 'v': [i], 'd': {'x': (i, None)}} for i in range(N)]",

@@ -33,7 +33,7 @@ def unfold(objects: Any) -> list[Any]:
         raise ValueError(f"columns of {kind!r} are not known here")
     keys = tuple(map(sys.intern, keys))
     put = setattr if cls.__setattr__ is vars(object)["__setattr__"] else object.__setattr__
-    hidden = {k for k in keys if any(hasattr(type(vars(base).get(k)), "__set__") for base in cls.__mro__)}
+    hidden = {k for k in keys if any(_answers_for_setting(vars(base).get(k)) for base in cls.__mro__)}
     made: list[Any] = []
     for start in range(0, count, _BLOCK):
         some = list(map(object.__new__, repeat(cls, min(_BLOCK, count - start))))
@@ -45,3 +45,8 @@ def unfold(objects: Any) -> list[Any]:
                 deque(map(put, some, repeat(key), values), 0)
         made += some
     return made
+
+
+def _answers_for_setting(member: Any) -> bool:
+    """Whether a member of a class, as a property does, takes what is set under its name."""
+    return hasattr(type(member), "__set__") or hasattr(type(member), "__delete__")
