@@ -267,6 +267,7 @@ class Walker:
         """Note which of these are held by more than the object that they were got from."""
         counts = list(map(sys.getrefcount, containers))
         if max(counts, default=0) > HELD_ONCE:
+            self.found.leads_back = self.found.leads_back or any(self._number.get(id(c)) == 0 for c in containers)
             self.found.ids.update(id(c) for c, n in zip(containers, counts) if n > HELD_ONCE)
 
     def own_attributes(self, cls: type, attributes_of: list[Any], first: int) -> list[Any]:

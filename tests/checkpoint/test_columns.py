@@ -177,6 +177,15 @@ def test_a_list_that_something_leads_to_is_not_folded(main: types.SimpleNamespac
         assert loaded["again"] is loaded["records"]
 
 
+def test_a_dictionary_that_something_in_it_goes_through_is_not_folded(main: types.SimpleNamespace) -> None:
+    """An iterator shows a copy of what it goes through; it has to hand out the very objects."""
+    records = {i: main.Point(i) for i in range(N)}
+    records[5].y = iter(records.values())
+    payload = pickling.dump({"records": records}, [walk(records)], main.namespace, "pickle")
+    loaded = pickling.load(payload.stream, payload.buffers)["records"]
+    assert next(loaded[5].y) is loaded[0]
+
+
 def test_an_object_that_is_watched_is_not_folded(main: types.SimpleNamespace) -> None:
     """A weak reference in the same stream is to lead to it."""
     records = [main.Record(i) for i in range(N)]
