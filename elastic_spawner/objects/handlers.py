@@ -126,6 +126,8 @@ def buffers(walker: Walker, members: list[Any]) -> None:
         if not isinstance(b, (bytearray, array)):
             arrays.note_range(walker, view)
             walker.found.ids.add(id(view.obj))
+            # views of one view hold it by something that they have in common
+            walker.found.ids.update(map(id, gc.get_referents(b) if type(b) is memoryview else ()))
         else:
             walker.found.buffers.add(id(b))
         walker.feed(view if view.c_contiguous else view.tobytes())

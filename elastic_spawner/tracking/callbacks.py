@@ -82,12 +82,16 @@ class Callbacks:
         return found
 
     def _variables_beside(self, name: str) -> int:
-        """How many other variables surely hold the value of ``name`` in something of theirs."""
+        """How many references to the value of ``name`` other variables surely have in something of theirs."""
         value, links, numpy = self.namespace[name], self.values.links, sys.modules.get("numpy")
-        others = links.holders(name, id(value))
+        holders = {o for o in links.holders(name, id(value)) if self.namespace.get(o) is not value}
+        count = links.apart(holders, name)
         if numpy is not None and type(value) is numpy.ndarray and value.base is None:
-            others |= links.overlapping(name)  # views of it
-        return sum(self.namespace.get(o) is not value for o in others)
+            others: list[Any] = [self.namespace.get(o) for o in links.overlapping(name) - holders]
+            views = {id(o) for o in others if type(o) is numpy.ndarray and o.base is value}
+            # what has its memory otherwise may share what it has of it
+            count += len(views) or any(o is not value for o in others)
+        return count
 
     def _all_functions(self) -> list[types.FunctionType]:
         started = perf_counter()

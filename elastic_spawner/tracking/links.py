@@ -99,8 +99,19 @@ class Links:
 
     def holders(self, name: str, key: int) -> set[str]:
         """Other names that surely reach the object of this id, which is the value of ``name``."""
-        large = (n for n, ids in self._large.items() if key in ids)
-        return {*self._owners.get(key, ()), *self._shared.get(name, ()), *large} - {name}
+        return self._owners.get(key, set()) - {name}
+
+    def apart(self, holders: Iterable[str], name: str) -> int:
+        """How many of the holders of the value of ``name`` surely share nothing by which they could hold it in common.
+
+        It is the fewest references that all of them have to the value.
+        """
+        inside, met, count = self._ids.get(name, set()), set[int](), 0
+        for holder in holders:
+            own = self._ids[holder] - inside
+            count += own.isdisjoint(met)
+            met |= own
+        return count
 
     def overlapping(self, name: str) -> set[str]:
         """Other names whose memory overlaps that of ``name``."""

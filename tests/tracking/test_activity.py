@@ -225,6 +225,36 @@ def test_what_nobody_holds_is_not_looked_at_again(notebook: Notebook, cells: lis
     assert notebook.tracker.states["big"].walk is walk
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["first = [big]", "second = [first]"],
+        ["class Owner:\n    data = big", "one, other = Owner(), Owner()"],
+        ["view = big[5:]", "views = [view]", "same = view"],
+        ["view = memoryview(big)", "second = view[8:]"],
+    ],
+)
+def test_what_variables_hold_in_common_is_counted_once(notebook: Notebook, cells: list[str]) -> None:
+    """Somebody else who holds the value beside them is not taken for one of them."""
+    notebook.cells(BIG, *cells)
+    kept = [notebook.namespace["big"]]
+    for _ in range(2):
+        version = settled(notebook)
+    kept[0][3] = 1
+    assert settled(notebook) != version
+    assert changed_outside(notebook)
+
+
+def test_who_shares_what_is_in_a_value_need_not_hold_it(notebook: Notebook) -> None:
+    """A list of the same many objects in another order."""
+    notebook.cells("big = [[i] for i in range(30_000)]", "other = big[::-1]")
+    kept = [notebook.namespace["big"]]
+    for _ in range(2):
+        version = settled(notebook)
+    kept[0].append(1)
+    assert settled(notebook) != version
+
+
 def test_what_is_shown_is_held_by_the_shell(notebook: Notebook) -> None:
     """As often as it says, and not more."""
     outputs: list[object] = []
