@@ -11,6 +11,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from .kinds import ATOMIC
+
 NAME = "__annotate__"
 """What the compiler calls the functions that evaluate annotations."""
 BODY = "__classdict__"
@@ -26,6 +28,33 @@ def evaluated(f: types.FunctionType) -> dict[str, Any] | None:
         return f.__annotations__
     others = (f.__globals__, f.__builtins__, f.__kwdefaults__, f.__dict__)
     return next((r for r in gc.get_referents(f) if type(r) is dict and all(r is not o for o in others)), None)
+
+
+def described(f: types.FunctionType) -> list[str]:
+    """A function's annotations, as far as names tell: what they refer to is no part of the function.
+
+    None of those that ``__annotate__`` makes: whether somebody has asked for them is no change.
+    """
+    if getattr(f, "__annotate__", None) is not None:
+        return []
+    return [_text(part) for item in dict.items(f.__annotations__) for part in item]
+
+
+def _text(annotation: Any) -> str:
+    """The same in every process; none of the user's code runs for it."""
+    cls = type(annotation)
+    if cls in ATOMIC:
+        return repr(annotation)
+    if issubclass(cls, type):
+        names = [type.__getattribute__(annotation, name) for name in ("__module__", "__qualname__")]
+        return ".".join(name for name in names if type(name) is str)
+    found = f"{cls.__module__}.{cls.__qualname__}"
+    if cls.__module__ != "typing" and cls not in (types.GenericAlias, types.UnionType):
+        return found
+    known = [getattr(annotation, name, None) for name in ("__name__", "__forward_arg__", "__origin__")]
+    parts = [_text(part) for part in (*known, *getattr(annotation, "__args__", ()))]
+    # typing has one object for all that are equal, and so whichever order came first
+    return f"{found}[{', '.join(sorted(parts) if 'Union' in cls.__qualname__ else parts)}]"
 
 
 def closure(f: types.FunctionType) -> dict[str, Any]:

@@ -42,6 +42,8 @@ def functions(walker: Walker, members: list[Any]) -> None:
             walker.found.modules.add(f.__module__.partition(".")[0])
             continue
         hash_code(walker, f.__code__)
+        for text in annotated.described(f):
+            walker.hash.text_of(text)
         parts = [f.__defaults__, f.__kwdefaults__, f.__dict__, getattr(f, "__annotate__", None)]
         scope = f.__globals__
         if scope is not walker.namespace and "__name__" not in scope and "__builtins__" in scope:
