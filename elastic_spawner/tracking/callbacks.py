@@ -7,6 +7,7 @@ is remembered by name until the next save has looked at it, since a callback may
 from __future__ import annotations
 
 import gc
+import inspect
 import itertools
 import sys
 import types
@@ -24,6 +25,7 @@ from .values import Values
 _SCAN_SECONDS = 0.001
 _MOVING = 1 if sys.version_info < (3, 14) else 0
 """The first generation whose collection makes objects old."""
+_HALTS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 class Callbacks:
@@ -68,11 +70,14 @@ class Callbacks:
         before, self.names = self.names, now
         return before | now
 
-    def _touched(self, functions: list[types.FunctionType]) -> set[str]:
+    def _touched(self, functions: list[Any]) -> set[str]:
         bound = _Bound(lambda: map(id, itertools.chain(self.namespace.values(), self.shown())))
         found: set[str] = set()
         for f, n in zip(functions, held(functions)):
-            if not (n == 1 and self.namespace.get(f.__name__) is f) and n > bound.times(f) or not GIL:
+            if type(f) is types.FrameType:
+                code = of_code(f.f_code)
+                found |= code.reads | code.writes
+            elif not (n == 1 and self.namespace.get(f.__name__) is f) and n > bound.times(f) or not GIL:
                 code = of_code(f.__code__)
                 found |= code.reads | code.writes
         large = [n for n in self.values.large if n in self.namespace]
@@ -93,7 +98,7 @@ class Callbacks:
             count += len(views) or any(o is not value for o in others)
         return count
 
-    def _all_functions(self) -> list[types.FunctionType]:
+    def _all_functions(self) -> list[Any]:
         started = perf_counter()
         found = _session_functions(self.namespace, gc.get_referrers(self.namespace))
         self._scan_seconds = perf_counter() - started
@@ -114,12 +119,15 @@ class _Bound:
         return self._counts[id(value)]
 
 
-def _session_functions(namespace: dict[str, Any], *among: Iterable[Any]) -> list[types.FunctionType]:
-    """Each once, or the list would hold some of them twice."""
-    found: dict[int, types.FunctionType] = {}
+def _session_functions(namespace: dict[str, Any], *among: Iterable[Any]) -> list[Any]:
+    """Each once, or the list would hold some of them twice; and the frames of what stands half-way through one."""
+    found: dict[int, Any] = {}
     for objects in map(list, among):
         functions = itertools.compress(objects, map(is_, map(type, objects), itertools.repeat(types.FunctionType)))
         found.update((id(f), f) for f in functions if f.__globals__ is namespace)
+        if sys.version_info < (3, 11):  # a generator does not hold the function that it is of
+            frames = itertools.compress(objects, map(is_, map(type, objects), itertools.repeat(types.FrameType)))
+            found.update((id(f), f) for f in frames if f.f_globals is namespace and f.f_code.co_flags & _HALTS)
     return [*found.values()]
 
 

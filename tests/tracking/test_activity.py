@@ -178,6 +178,7 @@ HANDED_ON = {
         "class Owner:\n    def change(self): big[3] = 1\nowner = Owner()", "atexit.register(owner.change)"
     ],
     "instance": ["class Owner:\n    def __call__(self): big[3] = 1", "atexit.register(Owner())"],
+    "generator": ["def sets():\n    yield\n    big.fill(1)\ng = sets()\nnext(g)", "atexit.register(next, g, 0)\ndel g"],
     "made by a function": ["def give(): atexit.register(lambda: big.fill(1))", "give()"],
     "among much": ["atexit.register(lambda: big.fill(1))\nmuch = [[i] for i in range(50_000)]"],
 }  # fmt: skip
