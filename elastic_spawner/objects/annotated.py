@@ -22,10 +22,11 @@ OF_CLASS = ("__annotate_func__", "__annotations_cache__")
 """Where a class has what makes its annotations, and those that were asked for. Both are empty or missing by turns."""
 
 
-def evaluated(f: types.FunctionType) -> dict[str, Any] | None:
+def evaluated(f: Any) -> dict[str, Any] | None:
     """A function's annotations; None where nobody has asked for them yet."""
     if getattr(f, "__annotate__", None) is None:
-        return f.__annotations__
+        had: dict[str, Any] = f.__annotations__
+        return had
     others = (f.__globals__, f.__builtins__, f.__kwdefaults__, f.__dict__)
     return next((r for r in gc.get_referents(f) if type(r) is dict and all(r is not o for o in others)), None)
 
