@@ -74,7 +74,7 @@ class _Pods(KubeSpawner):
         return False
 
     async def stop(self, now: bool = False) -> None:
-        self._deleting = False
+        self._deleting, forgotten = False, now
         task = asyncio.ensure_future(super().stop(now))
         try:
             while not task.done():
@@ -82,16 +82,18 @@ class _Pods(KubeSpawner):
                 pod = self.pod_as_seen()
                 if self._deleting and pod is None:
                     return
-                if self._deleting and not now and pod is not None and kube_pod.has_ended(pod):
-                    now = True
-                    await self._forget_pod()
+                if self._deleting and not forgotten and pod is not None and kube_pod.has_ended(pod):
+                    forgotten = True
+                    await self._forget_pod(pod)
             await task
         finally:
             task.cancel()
 
-    async def _forget_pod(self) -> None:
+    async def _forget_pod(self, pod: dict[str, Any]) -> None:
         """Have the object of a pod that has ended removed: the kubelet does it when it has tidied up on its node."""
-        options = models.V1DeleteOptions(grace_period_seconds=0)
+        # Of this pod and no other: an API server that is slow may come to it when the next one has the name.
+        this = models.V1Preconditions(uid=pod["metadata"]["uid"])
+        options = models.V1DeleteOptions(grace_period_seconds=0, preconditions=this)
         try:
             await self._make_delete_pod_request(self.pod_name, options, 0, self.k8s_api_request_timeout)
         except ApiException as error:

@@ -211,7 +211,8 @@ def test_a_pod_is_running_until_its_notebook_has_ended() -> None:
 def ending(phase: str, *states: str) -> dict[str, Any]:
     """A pod that is to go, as the watch sees it."""
     statuses = [{"name": f"c{number}", "state": {state: {}}} for number, state in enumerate(states)]
-    return {"metadata": {"deletionTimestamp": "now"}, "status": {"phase": phase, "containerStatuses": statuses}}
+    metadata = {"uid": "123", "deletionTimestamp": "now"}
+    return {"metadata": metadata, "status": {"phase": phase, "containerStatuses": statuses}}
 
 
 def test_a_pod_has_ended_when_all_its_containers_have() -> None:
@@ -223,35 +224,47 @@ def test_a_pod_has_ended_when_all_its_containers_have() -> None:
     assert not has_ended({**ending("Failed", "terminated"), "metadata": {}})  # it may be looked at
 
 
-@pytest.mark.parametrize(("sidecar", "graces"), [("terminated", [1, 0]), ("running", [1])])
-def test_a_pod_that_has_ended_need_not_be_tidied_up_before_the_next(
-    sidecar: str, graces: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The name is free as soon as nothing of it runs, and not before."""
+class Watch:
+    """What KubeSpawner has instead of its watch of the pods, with one pod that ends when it is deleted."""
 
-    async def play() -> list[int]:
-        server, asked = spawner(), []
-        watched = SimpleNamespace(pods={f"{server.namespace}/{server.pod_name}": ending("Running", "running")})
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, pod: dict[str, Any], sidecar: str = "terminated") -> None:
+        self.server = spawner()
+        self.name = f"{self.server.namespace}/{self.server.pod_name}"
+        self.pods = {self.name: pod}
+        self.first_load_future = asyncio.get_running_loop().create_future()
+        self.first_load_future.set_result(None)
+        self.asked: list[tuple[int, str | None]] = []
+        """Of each deletion that was asked for: how long the pod was given, and which one was meant."""
 
-        async def delete(self: Any, name: str, options: Any, grace: int, timeout: float) -> bool:
-            asked.append(grace)
+        async def delete(_: Any, name: str, options: Any, grace: int, timeout: float) -> bool:
+            self.asked.append((grace, options.preconditions and options.preconditions.uid))
             if grace:
-                watched.pods[f"{server.namespace}/{name}"] = ending("Failed", "terminated", sidecar)
-                asyncio.get_running_loop().call_later(0.5, watched.pods.clear)  # the kubelet
+                self.pods[self.name] = ending("Failed", "terminated", sidecar)
+                asyncio.get_running_loop().call_later(0.5, self.pods.clear)  # the kubelet
             else:
-                watched.pods.clear()
+                self.pods.clear()
             return True
 
-        async def nothing(self: Any) -> None:
-            pass
+        async def loaded(_: Any) -> None:
+            await self.first_load_future
 
-        monkeypatch.setattr(KubeSpawner, "pod_reflector", watched)
+        monkeypatch.setattr(KubeSpawner, "pod_reflector", self)
         monkeypatch.setattr(KubeSpawner, "_make_delete_pod_request", delete)
-        monkeypatch.setattr(KubeSpawner, "_start_watching_pods", nothing)
-        await asyncio.wait_for(_Pods.stop(server), 60)
-        return asked
+        monkeypatch.setattr(KubeSpawner, "_start_watching_pods", loaded)
 
-    assert asyncio.run(play()) == graces
+
+@pytest.mark.parametrize(("sidecar", "asked"), [("terminated", [(1, None), (0, "123")]), ("running", [(1, None)])])
+def test_a_pod_that_has_ended_need_not_be_tidied_up_before_the_next(
+    sidecar: str, asked: list[tuple[int, str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is free as soon as nothing of it runs, and not before; and whoever has the name next is not meant."""
+
+    async def play() -> list[tuple[int, str | None]]:
+        watched = Watch(monkeypatch, ending("Running", "running"), sidecar)
+        await asyncio.wait_for(_Pods.stop(watched.server), 60)
+        return watched.asked
+
+    assert asyncio.run(play()) == asked
 
 
 def test_only_what_kubernetes_takes_away_is_a_disruption() -> None:
