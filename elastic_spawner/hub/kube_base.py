@@ -80,12 +80,15 @@ class _Pods(KubeSpawner):
             while not task.done():
                 await asyncio.wait({task}, timeout=LOOK_S)
                 pod = self.pod_as_seen()
-                if self._deleting and pod is None:
+                if self._deleting and pod is None and self.pod_reflector.first_load_future.done():
                     return
                 if self._deleting and not forgotten and pod is not None and kube_pod.has_ended(pod):
                     forgotten = True
                     await self._forget_pod(pod)
             await task
+            await self._start_watching_pods()
+            if self.pod_as_seen() is not None:  # KubeSpawner looked when a new watch had seen none yet
+                await _Pods.stop(self, now)
         finally:
             task.cancel()
 

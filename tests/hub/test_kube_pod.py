@@ -15,7 +15,7 @@ import pytest
 from kubespawner import KubeSpawner
 
 from elastic_spawner.hub import kube
-from elastic_spawner.hub.kube_base import _Pods
+from elastic_spawner.hub.kube_base import LOOK_S, _Pods
 from elastic_spawner.hub.kube_pod import disruption, has_ended, launch_of
 from elastic_spawner.hub.kube_resize import quantity
 from elastic_spawner.migration import Size
@@ -265,6 +265,26 @@ def test_a_pod_that_has_ended_need_not_be_tidied_up_before_the_next(
         return watched.asked
 
     assert asyncio.run(play()) == asked
+
+
+def test_a_pod_is_not_gone_while_a_new_watch_has_seen_none_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """KubeSpawner begins another one whenever a pod was not started, or not gone, in time: anybody's."""
+
+    async def play() -> None:
+        watched = Watch(monkeypatch, ending("Running", "running"), "running")
+        stopping = asyncio.ensure_future(_Pods.stop(watched.server))
+        while not watched.asked:
+            await asyncio.sleep(0)
+        there, watched.pods = watched.pods, {}
+        watched.first_load_future = asyncio.get_running_loop().create_future()
+        await asyncio.wait({stopping}, timeout=4 * LOOK_S)
+        assert not stopping.done()
+        watched.pods = there
+        watched.first_load_future.set_result(None)
+        await asyncio.wait_for(stopping, 60)
+        assert not watched.pods
+
+    asyncio.run(play())
 
 
 def test_only_what_kubernetes_takes_away_is_a_disruption() -> None:
