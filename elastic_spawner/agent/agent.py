@@ -220,9 +220,10 @@ class ElasticAgent(LoggingConfigurable):
     def on_stop(self) -> bool:
         self.roster.stopped = True
         # Each would be asked to end, and be waited for, while its successor waits for the end of the server. What they
-        # are is saved; a kernel that could not be saved may have something to do at its end.
+        # are is saved; a kernel that could not be saved in full may have something to do at its end, such as to write
+        # the rest of a file.
         last = saved_since(self)
-        if last is None or not all(kernel["status"] in ENDABLE for kernel in last["kernels"]):
+        if last is None or not all(kernel["status"] in ENDABLE and not kernel["lost"] for kernel in last["kernels"]):
             return False
         gc.freeze()  # else Python looks for garbage in everything that it has before it ends: half a second
         return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from tests.agent.server import JupyterServer
@@ -56,8 +58,10 @@ def test_a_deadline_that_makes_no_sense_is_refused(server: JupyterServer, deadli
 
 
 AT_END = """
-import atexit, pathlib
-_ = atexit.register(pathlib.Path("ended").touch)
+import pathlib, weakref
+class Box: pass
+box = Box()
+_ = weakref.finalize(box, pathlib.Path("ended").touch)
 written = open("written", "w")
 _ = written.write("what is in its buffer")
 """
@@ -71,6 +75,16 @@ def test_kernels_that_are_saved_are_not_waited_for_when_the_server_ends(server: 
     server.terminate()
     assert not (server.home / "ended").exists()
     assert (server.home / "written").read_text() == "what is in its buffer"
+
+
+def test_kernels_that_lose_something_are_asked_to_end(server: JupyterServer) -> None:
+    """Nobody else writes what a compressed file, which cannot be taken along, still has to be given."""
+    kernel_id = server.open_notebook("a.ipynb")["kernel"]["id"]
+    server.run(kernel_id, "import gzip; packed = gzip.open('packed.gz', 'wt'); _ = packed.write('all of it')")
+    evict(server)
+    server.terminate()
+    with gzip.open(server.home / "packed.gz", "rt") as packed:
+        assert packed.read() == "all of it"
 
 
 def test_kernels_that_went_on_are_asked_to_end(server: JupyterServer) -> None:
