@@ -34,6 +34,7 @@ class ElasticKubeLeaving(ElasticKubeSizes):
     async def poll(self) -> int | None:
         self._look_after()
         if self._unfinished is not None:  # it will be asked what has become of the pod
+            self.answer_when_away()
             await self._start_watching_pods()
             if not self._unfinished.step.before_stop:
                 await self.give_room_back()

@@ -67,6 +67,7 @@ class ElasticSpawnerMixin(ElasticMoving):
         if self._mover is not None and driving.get() is self._mover:
             return await super().poll()
         if self._unfinished is not None:
+            self.answer_when_away()
             move, self._unfinished = self._unfinished, None
             self._mover = Mover(self, move)
             self._mover.resume()

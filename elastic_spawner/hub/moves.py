@@ -137,7 +137,7 @@ class Mover:
                 event = await self._take_or_cancel(action)
                 move, actions = step(self.move, event)
                 if move.step.final:
-                    await self.spawner.end_away(runs=move.step in (Step.DONE, Step.UNDONE))
+                    await self.spawner.end_away(stopped=move.step is Step.CANCELLED)
                 self._commit(move)
         finally:
             self._changed.set()

@@ -169,10 +169,14 @@ class ElasticMoving(ElasticSaving):
         self._routed_away = False
         await self._route_to(self.server.host)
 
+    def answer_when_away(self) -> str | None:
+        """Have the hub answer for the server when requests are sent to it; return where. To be called before a hub
+        listens that goes on with the move of another one: a tab that is told 404 gives its kernels up."""
+        return away.address(self.user.settings["app"], self._proxy)
+
     async def route_away(self) -> None:
         """Have the browsers' requests answered by the hub until the server is back."""
-        target = away.address(self.user.settings["app"], self._proxy)
-        if target is not None and not self._routed_away:
+        if target := self.answer_when_away():
             self._routed_away = True
             await self._route_to(target)
 
@@ -185,16 +189,19 @@ class ElasticMoving(ElasticSaving):
             # After a restart of the hub the proxy may come up later than we do; the hub then sets all routes itself.
             self.log.warning("%s: the route could not be changed now: %s", self._log_name, error)
 
-    async def end_away(self, runs: bool) -> None:
-        """Undo `route_away` at the end of a move that did not come to `route_to_server`."""
-        if self._routed_away and runs:
-            await self.route_to_server()
-        elif self._routed_away:
-            self._routed_away = False
-            try:
+    async def end_away(self, stopped: bool) -> None:
+        """Undo `route_away` at the end of a move that did not come to `route_to_server`; ``stopped``: by somebody who
+        has removed the route."""
+        if not self._routed_away:
+            return
+        self._routed_away = False
+        try:
+            if not stopped and await self.really_running() is None:
+                await self.route_to_server()
+            else:
                 await asyncio.wait_for(self._proxy.delete_route(self.proxy_spec), 20)
-            except Exception as error:  # the hub looks through all routes now and then
-                self.log.warning("%s: the route could not be removed now: %s", self._log_name, error)
+        except Exception as error:  # the hub looks through all routes now and then
+            self.log.warning("%s: the route could not be changed back now: %s", self._log_name, error)
 
     async def may_be_saved(self) -> bool:
         """Whether a save of a server that is being restored would lack nothing which its checkpoint has."""
