@@ -244,8 +244,15 @@ class ElasticKubeBase(ElasticSpawnerMixin, _Pods):
 
     def start(self) -> Awaitable[Any]:  # type: ignore[override]
         """As KubeSpawner's: a future, which ends what progress() tells."""
-        self._start_future = asyncio.ensure_future(super().start())
+        self._start_future = asyncio.ensure_future(self._start_as_asked())
         return self._start_future
+
+    async def _start_as_asked(self) -> Any:
+        configured = self.keep_sessions
+        await self.load_user_options()
+        if self.keep_sessions != configured:  # by a profile
+            self._kept_else = configured
+        return await super().start()
 
     async def stop(self, now: bool = False) -> None:
         if _within.get():

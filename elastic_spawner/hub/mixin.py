@@ -35,6 +35,7 @@ class ElasticSpawnerMixin(ElasticMoving):
 
     async def start(self) -> Any:
         """Start the server. Its agent restores the last checkpoint, if there is one, and otherwise costs no time."""
+        self._kept = self.keep_sessions
         if not self.keep_sessions:
             return await super().start()
         if self._token_in_use != self.api_token:

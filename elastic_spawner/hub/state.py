@@ -41,6 +41,10 @@ class ElasticState(ElasticTraits):
     _launch = ""
     """Tells the server processes (or pods) of one spawner apart: a new one for each start."""
     _launch_before_move = ""
+    _kept: bool | None = None
+    """Whether the session of the server that runs is kept. A profile may say so, which only a start asks."""
+    _kept_else: bool | None = None
+    """What the configuration says of it, where the profile or the state has been asked."""
     _token_in_use = ""
     """The API token which the server was started with; also after the server ended, until it is revoked."""
 
@@ -56,6 +60,9 @@ class ElasticState(ElasticTraits):
         self._launch = ours.get("launch", "")
         self._launch_before_move = ours.get("launch_before_move", "")
         self._last_checkpoint = ours.get("checkpoint")
+        if ours.get("kept") is not None:
+            self._kept_else, self.keep_sessions = self.keep_sessions, ours["kept"]
+            self._kept = self.keep_sessions
         if ours.get("size"):
             self._granted = Size.from_json(ours["size"])
             self.apply_size(self._granted)
@@ -81,6 +88,7 @@ class ElasticState(ElasticTraits):
         move = self._mover.move if self._mover else self._unfinished or self._last_move
         token = (self.api_token or self._token_in_use) if self.keep_sessions else ""
         ours = {
+            "kept": self._kept,
             "launch": self._launch,
             "launch_before_move": self._launch_before_move,
             "checkpoint": self._last_checkpoint,
@@ -88,7 +96,7 @@ class ElasticState(ElasticTraits):
             "token": self.keys.seal(token) if token else None,
             "move": move.to_json() if move else None,
         }
-        if any(ours.values()):
+        if any(ours.values()) or self._kept_else is not None:
             state[STATE] = ours
         return state
 
@@ -98,6 +106,10 @@ class ElasticState(ElasticTraits):
         super().clear_state()
         if self.moving:
             self.api_token = token  # the server that takes its place is to have the same
+            return
+        self._kept = None
+        if self._kept_else is not None:
+            self.keep_sessions, self._kept_else = self._kept_else, None
 
     def commit_state(self) -> None:
         """Write the state to the hub's database, at once and durably."""

@@ -187,3 +187,50 @@ def test_a_profile_may_do_without() -> None:
     made = asyncio.run(pod())
     assert not made.spec.volumes and not made.metadata.annotations.get("elastic-spawner/launch")
     assert not any(entry.name.startswith("ELASTIC_") for entry in made.spec.containers[0].env)
+
+
+@pytest.mark.parametrize("profile", ["plain", "kept"])
+@pytest.mark.parametrize("otherwise", [True, False])
+def test_the_next_hub_knows_what_the_profile_of_a_server_says(
+    profile: str, otherwise: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a start asks for the profile. Of a server that is kept, the next hub has to save what it stops."""
+    profiles = [
+        {"display_name": name.title(), "kubespawner_override": {"keep_sessions": name == "kept"}}
+        for name in ("plain", "kept")
+    ]
+    looked_after: list[bool] = []
+
+    async def started(self: Any) -> str:
+        return "http://10.0.0.1:8888"
+
+    async def nothing(self: Any) -> None:
+        return None
+
+    monkeypatch.setattr(KubeSpawner, "_start", started)
+    monkeypatch.setattr(ElasticKubeSpawner, "running_launch", nothing)
+    monkeypatch.setattr(ElasticKubeSpawner, "_look_after", lambda self: looked_after.append(self.keep_sessions))
+
+    def hub_s() -> ElasticKubeSpawner:
+        config = Config()
+        config.ElasticSpawnerMixin.secret = "a secret of the tests"
+        config.ElasticSpawnerMixin.keep_sessions = otherwise
+        config.KubeSpawner.profile_list = profiles
+        return ElasticKubeSpawner(config=config, _mock=True, orm_spawner=OrmSpawner(name=""))
+
+    async def play() -> None:
+        spawner = hub_s()
+        spawner.user_options = {"profile": profile}
+        await spawner.start()
+        assert looked_after == [True] * (profile == "kept")
+        state = spawner.get_state()
+        again = hub_s()
+        again.load_state(state)
+        assert again.keep_sessions == (profile == "kept")
+        again.clear_state()
+        assert again.keep_sessions == otherwise
+        last = hub_s()
+        last.load_state(again.get_state())
+        assert last.keep_sessions == otherwise
+
+    asyncio.run(play())
