@@ -64,13 +64,14 @@ class ElasticKubeSizes(ElasticKubeBase):
             self._set_resources(resources)
 
     async def load_user_options(self) -> None:
-        """The size that was granted wins over the one of the profile; picking another profile ends the grant."""
+        """The size that was granted wins over the one of the profile; picking another profile ends the grant,
+        and so does one whose servers are KubeSpawner's."""
         if self._configured is not None:
             self._set_resources(self._configured)
             self._configured = None
         await super().load_user_options()
         if not self.moving:
-            if self._granted is not None and self._granted_with != self.user_options:
+            if self._granted is not None and not (self.keep_sessions and self._granted_with == self.user_options):
                 self.log.info("%s: other options were chosen, so the size granted before ends", self._log_name)
                 self._granted = None
             self._wanted = self._granted and self.bounds.clamp(self._granted)

@@ -65,7 +65,8 @@ class ElasticState(ElasticTraits):
             self._kept = self.keep_sessions
         if ours.get("size"):
             self._granted = Size.from_json(ours["size"])
-            self.apply_size(self._granted)
+            if self.keep_sessions:
+                self.apply_size(self._granted)
         if ours.get("token"):
             self._token_in_use = self.api_token = self.keys.unseal(ours["token"])
         if ours.get("move"):

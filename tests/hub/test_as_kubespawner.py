@@ -234,3 +234,23 @@ def test_the_next_hub_knows_what_the_profile_of_a_server_says(
         assert last.keep_sessions == otherwise
 
     asyncio.run(play())
+
+
+def test_a_size_that_was_granted_ends_where_no_session_is_kept() -> None:
+    async def limits() -> list[Any]:
+        found = []
+        for kept in (True, False):
+            config = Config()
+            config.ElasticSpawnerMixin.secret = "a secret of the tests"
+            config.ElasticSpawnerMixin.keep_sessions = kept
+            config.KubeSpawner.mem_limit = "2G"
+            spawner = ElasticKubeSpawner(config=config, _mock=True)
+            spawner.load_state(
+                {"elastic": {"size": {"memory": 2**33, "cpus": None}}, "elastic_kube": {"granted_with": {}}}
+            )
+            found.append(spawner.mem_limit)
+            await spawner.load_user_options()
+            found.append(spawner.mem_limit)
+        return found
+
+    assert asyncio.run(limits()) == [2**33, 2**33, 2**31, 2**31]
