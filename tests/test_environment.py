@@ -22,3 +22,20 @@ def test_a_python_that_cannot_be_had(tmp_path: Path) -> None:
     assert f"Python {version} is not on this machine" in done.stderr
     assert done.stdout == ""
     assert [p for p in tmp_path.rglob("*") if p.name.startswith(("kernel", "python"))] == []
+
+
+def test_what_runs_beside_the_tests_ends_with_them(tmp_path: Path) -> None:
+    """What has begun to be built when an environment cannot be made; the same way hubs and a Kubernetes do."""
+    (tmp_path / "bin").mkdir()
+    programs = {
+        "bin/python": f"trap 'touch {tmp_path}/ended; exit 2' INT; touch {tmp_path}/began; while :; do sleep 0.1; done",
+        "environments": f"[ $2 = main ] && echo {tmp_path} && exit; "
+        f"until [ -e {tmp_path}/began ]; do sleep 0.1; done; exit 1",
+    }
+    for name, script in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
+    environment["PYTHON"] = str(tmp_path / "environments")
+    assert subprocess.run([PROGRAM.with_name("test")], env=environment, check=False).returncode == 1
+    assert (tmp_path / "ended").exists()
