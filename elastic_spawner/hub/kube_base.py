@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Awaitable
 from contextvars import ContextVar
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -246,6 +247,23 @@ class ElasticKubeBase(ElasticSpawnerMixin, _Pods):
         """As KubeSpawner's: a future, which ends what progress() tells."""
         self._start_future = asyncio.ensure_future(self._start_as_asked())
         return self._start_future
+
+    _before_profile: dict[str, Any] = {}
+    """What the profile has overridden, as it was: each start of a move applies the profile again."""
+
+    async def load_user_options(self) -> None:
+        before, self._before_profile = self._before_profile, {}
+        for name, value in before.items():
+            setattr(self, name, value)
+        await super().load_user_options()
+
+    def _apply_overrides(self, spawner_override: dict[str, Any]) -> None:
+        for name in spawner_override:
+            if hasattr(self, name):
+                value = getattr(self, name)
+                # KubeSpawner merges into a dictionary in its place.
+                self._before_profile.setdefault(name, deepcopy(value) if isinstance(value, dict | list) else value)
+        super()._apply_overrides(spawner_override)
 
     async def _start_as_asked(self) -> Any:
         configured = self.keep_sessions

@@ -254,3 +254,27 @@ def test_a_size_that_was_granted_ends_where_no_session_is_kept() -> None:
         return found
 
     assert asyncio.run(limits()) == [2**33, 2**33, 2**31, 2**31]
+
+
+def test_a_profile_that_adds_to_what_there_is_adds_it_once() -> None:
+    """Each start of a move applies the profile again, and a pod with two volumes of one name is refused."""
+    override = {
+        "volumes": lambda spawner: [*spawner.volumes, {"name": "data", "emptyDir": {}}],
+        "environment": lambda spawner: {"PATHS": spawner.environment.get("PATHS", "") + "/data:"},
+        "mem_limit": "1G",
+    }
+    profiles = [{"display_name": "Data", "kubespawner_override": override}]
+
+    async def pods() -> list[Any]:
+        traits = {"profile_list": profiles, "environment": {"PATHS": "/first:"}, "mem_limit": "2G"}
+        spawner, made = make(ElasticKubeSpawner, traits), []
+        spawner.user_options = {"profile": "data"}
+        async with ApiClient() as client:
+            for _ in range(2):
+                await spawner.load_user_options()
+                made.append(client.sanitize_for_serialization(await spawner.get_pod_manifest()))
+        assert spawner.environment == {"PATHS": "/first:/data:"}
+        return made
+
+    first, second = asyncio.run(pods())
+    assert first == second
