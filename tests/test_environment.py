@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 PROGRAM = Path(__file__).resolve().parent.parent / ".ci" / "environment.py"
 
@@ -24,11 +27,13 @@ def test_a_python_that_cannot_be_had(tmp_path: Path) -> None:
     assert [p for p in tmp_path.rglob("*") if p.name.startswith(("kernel", "python"))] == []
 
 
-def test_what_runs_beside_the_tests_ends_with_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "interrupts are ignored"])
+def test_what_runs_beside_the_tests_ends_with_them(ignored: bool, tmp_path: Path) -> None:
     """What has begun to be built when an environment cannot be made; the same way hubs and a Kubernetes do."""
     (tmp_path / "bin").mkdir()
     programs = {
-        "bin/python": f"trap 'touch {tmp_path}/ended; exit 2' INT; touch {tmp_path}/began; while :; do sleep 0.1; done",
+        "bin/python": f"trap 'touch {tmp_path}/ended; exit 2' INT TERM; touch {tmp_path}/began; "
+        "while :; do sleep 0.1; done",
         "environments": f"[ $2 = main ] && echo {tmp_path} && exit; "
         f"until [ -e {tmp_path}/began ]; do sleep 0.1; done; exit 1",
     }
@@ -37,5 +42,13 @@ def test_what_runs_beside_the_tests_ends_with_them(tmp_path: Path) -> None:
         (tmp_path / name).chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
     environment["PYTHON"] = str(tmp_path / "environments")
-    assert subprocess.run([PROGRAM.with_name("test")], env=environment, check=False).returncode == 1
+    interrupts = signal.SIG_IGN if ignored else signal.SIG_DFL
+    done = subprocess.run(
+        [PROGRAM.with_name("test")],
+        env=environment,
+        check=False,
+        timeout=120,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, interrupts),
+    )
+    assert done.returncode == 1
     assert (tmp_path / "ended").exists()
