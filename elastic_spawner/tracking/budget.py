@@ -8,6 +8,8 @@ SECONDS = 0.001
 """Comparing after a cell may always take so long; with what is done for every cell a user does not notice it."""
 SHARE = 0.005
 """All that watching does is to take no more than this share of the time of all cells. What was not used is saved up."""
+SPARED = 0.003
+"""And so long where it was saved up: a short cell's small values are known at once, and not only once it was idle."""
 START = 0.005
 """Savings at first, in seconds: the values that a session begins with are often used by all of its cells."""
 MOST = 1.0
@@ -42,7 +44,7 @@ class Budget:
         self._started = perf_counter()
         self._made_is_seen = False
         self._savings = min(MOST, self._savings + SHARE * seconds)
-        own = max(SECONDS, min(self._savings, OWN_SHARE * seconds))
+        own = max(SECONDS, min(self._savings, max(SPARED, OWN_SHARE * seconds)))
         self._extra = max(0.0, min(self._savings, LONGER * seconds) - own)
         self.deadline = self._started + own
 

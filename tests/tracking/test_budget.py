@@ -51,3 +51,14 @@ def test_many_short_cells_are_forgiven() -> None:
         ledger.take(0.002)
     ledger.begin(60.0)
     assert ledger.for_made - perf_counter() > 0.1
+
+
+def test_savings_are_spent_on_short_cells_too() -> None:
+    """Small values that a short cell reads are known at once: until it was idle they would count as changed."""
+    rich, poor = Budget(), Budget()
+    rich.begin(2.0)
+    poor.take(1.0)
+    for ledger, least in ((rich, budget.SPARED), (poor, budget.SECONDS)):
+        before = perf_counter()
+        ledger.begin(0.01)
+        assert least <= ledger.deadline - before <= perf_counter() - before + least
