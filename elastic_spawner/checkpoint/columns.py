@@ -9,7 +9,6 @@ as ever.
 
 from __future__ import annotations
 
-import weakref
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
@@ -17,7 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 from ..objects.handlers import common_keys
-from ..objects.held import are_held_once
+from ..objects.held import are_held_once, shared_among
 from ..objects.kinds import ATOMIC, has_default_reduce, slot_names
 from ..objects.walk import Walk
 from . import rebuild
@@ -76,7 +75,7 @@ def _fold(members: list[Any], is_usual: Callable[[type], bool], depth: int) -> F
     cls = type(members[0]) if members else None
     if cls is None or cls in ATOMIC or not depth or len(set(map(type, members))) > 1:
         return members
-    if not are_held_once(members) or cls.__weakrefoffset__ and any(map(weakref.getweakrefcount, members)):
+    if shared_among(cls, members):
         return members
     if cls in _ROWS:
         if not _are_of_one_length(members):

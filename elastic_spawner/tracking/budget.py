@@ -8,16 +8,16 @@ SECONDS = 0.001
 """Comparing after a cell may always take so long; with what is done for every cell a user does not notice it."""
 SHARE = 0.005
 """All that watching does is to take no more than this share of the time of all cells. What was not used is saved up."""
-SPARED = 0.003
-"""And so long where it was saved up: a short cell's small values are known at once, and not only once it was idle."""
 START = 0.005
 """Savings at first, in seconds: the values that a session begins with are often used by all of its cells."""
 MOST = 1.0
 """Savings never become more than this: nobody is to wait for longer after a cell."""
 DEBT = 0.05
 """Nor are more seconds than this made up for, of what many short cells took too much."""
+SPARED = 0.003
 OWN_SHARE = 0.02
-"""Savings are spent on finding out what a cell has changed up to this share of its own time."""
+"""Savings are spent on finding out what a cell has changed up to this share of its own time, or up to SPARED seconds:
+what a short cell only read is to be known at once, for until it was idle it counts as changed."""
 LONGER = 0.5
 """And up to this share on what it has made: of what was never seen in full it cannot be told later that it did not
 change."""
@@ -69,4 +69,4 @@ class Budget:
 
 def at_once() -> float:
     """The deadline for a look outside of any cell."""
-    return perf_counter() + 3 * SECONDS
+    return perf_counter() + SPARED
